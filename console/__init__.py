@@ -1,0 +1,1 @@
+"""The doors for people: the command line, later the HTTP API and web pages."""

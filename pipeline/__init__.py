@@ -1,0 +1,1 @@
+"""The domain of Dailies. Knows nothing of Celery, HTTP servers or terminals."""

@@ -1,0 +1,1 @@
+"""One decode feeding every measure; the gate; the consistency check."""

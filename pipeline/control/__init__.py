@@ -1,0 +1,1 @@
+"""From a shot to a generation request: seeds, framing, camera, prompts."""

@@ -1,0 +1,1 @@
+"""Adapters that generate takes; one file or package per provider."""

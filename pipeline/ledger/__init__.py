@@ -1,0 +1,1 @@
+"""Reservations, charges and releases in integer micro-USD."""

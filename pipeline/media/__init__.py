@@ -1,0 +1,1 @@
+"""Probe, conform, stitch, loudness, captions, sheets."""

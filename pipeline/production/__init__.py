@@ -1,0 +1,1 @@
+"""States and transitions of cut, shot, take and step; what happens next."""

@@ -1,0 +1,1 @@
+"""Tiers and the routing table as data; every choice explains itself."""

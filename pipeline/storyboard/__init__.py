@@ -1,0 +1,1 @@
+"""What a person writes: the schema, loading, prompt templates, interchange."""

@@ -1,0 +1,1 @@
+"""The Celery app, queues, pools, the embedded stack and the composition root."""
