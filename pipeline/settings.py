@@ -59,7 +59,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     Raises:
         ConfigurationError: If a value can't be understood, naming the setting.
     """
-    env = MappingProxyType(dict(os.environ if environment is None else environment))
+    env = MappingProxyType(dict(os.environ if environment is None else environment))  # noqa: TID251 - its home
     home = Path(env.get("DAILIES_HOME") or ".dailies").expanduser().absolute()
     return Settings(
         home=home,
