@@ -18,6 +18,8 @@ from pipeline.units import Frames, frame_rate, frames_of
 SCHEMA_VERSION = 1
 MAX_SHOTS = 2000
 MAX_SHOT_S = 120.0
+SILENCE = frozenset({"none", "silence", "silent"})
+"""Words for ``ambience`` that ask for no sound."""
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, StringConstraints(max_length=8000)]
@@ -455,6 +457,55 @@ class Storyboard(Part):
         if shot.first_frame or shot.continues:
             return Mode.IMAGE_TO_VIDEO
         return Mode.TEXT_TO_VIDEO
+
+    def models_of(self, shot: Shot) -> ModelChoice:
+        """Return which models the shot may use."""
+        return shot.models if shot.models is not None else self.defaults.models
+
+    def guidance_of(self, shot: Shot) -> float | None:
+        """Return how closely the model follows the prompt, 0 to 1, if said."""
+        return shot.guidance if shot.guidance is not None else self.defaults.guidance
+
+    def candidates_of(self, shot: Shot) -> int:
+        """Return how many accepted takes there are to choose from."""
+        return shot.candidates if shot.candidates is not None else self.defaults.candidates
+
+    def max_attempts_of(self, shot: Shot) -> int:
+        """Return how many takes are generated per candidate before the shot needs attention."""
+        return shot.max_attempts if shot.max_attempts is not None else self.budget.max_attempts
+
+    def max_cost_of(self, shot: Shot) -> float | None:
+        """Return what all attempts of the shot together may cost, in US dollars, if capped."""
+        caps = (shot.max_cost_usd, self.budget.max_cost_per_shot_usd)
+        return min((cap for cap in caps if cap is not None), default=None)
+
+    def ambience_of(self, shot: Shot) -> str:
+        """Return the background sound, empty if none is named or silence is asked for."""
+        said = (shot.ambience if shot.ambience is not None else self.defaults.ambience).strip()
+        return "" if said.lower() in SILENCE else said
+
+    def wants_sound(self, shot: Shot) -> bool:
+        """Return whether the shot's clip should have sound: always, unless its ambience is ``silence``."""
+        said = (shot.ambience if shot.ambience is not None else self.defaults.ambience).strip()
+        return said.lower() not in SILENCE or bool(shot.dialogue) or bool(shot.sound.strip())
+
+    def references_of(self, shot: Shot) -> tuple[tuple[str, Reference], ...]:
+        """Return the pictures of what the shot shows, each with its subject's id, most telling first.
+
+        The shot's own come first, then its characters', its location's, its props', then the style's;
+        a picture named twice counts once.
+        """
+        found: dict[str, tuple[str, Reference]] = {}
+        shown = [(who.id, self.characters.get(who.id)) for who in shot.characters]
+        if shot.location is not None:
+            shown.append((shot.location, self.locations.get(shot.location)))
+        shown += [(prop, self.props.get(prop)) for prop in shot.props]
+        pictures = [("", reference) for reference in shot.references]
+        pictures += [(name, r) for name, subject in shown if subject is not None for r in subject.references]
+        pictures += [("", reference) for reference in self.style.references]
+        for name, reference in pictures:
+            found.setdefault(reference.path, (name, reference))
+        return tuple(found.values())
 
     def image_paths(self) -> tuple[str, ...]:
         """Return every image file that the storyboard names, each once, in order."""

@@ -1,0 +1,73 @@
+"""The routing table as a value: content class -> tier -> ranked models, and the rules around it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from pipeline.registry.files import content_hash
+from pipeline.routing.stage import Stage
+from pipeline.storyboard.schema import ContentClass, Tier
+
+Ranked = Annotated[tuple[Annotated[str, StringConstraints(min_length=3)], ...], Field(max_length=100)]
+"""Model ids, best first."""
+
+
+class Part(BaseModel):
+    """Base of the table's parts: immutable, unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class StageRule(Part):
+    """What a stage changes."""
+
+    tier: Tier | None = None
+    """Every shot uses this tier; its own if left out."""
+
+
+class Bounds(Part):
+    """How far a model's offer may be from what a shot needs."""
+
+    least_picture_kept: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the generated picture that has to remain when another aspect ratio is cropped out of it."""
+    largest_upscale: Annotated[float, Field(ge=1, le=8)] = 2.0
+    """How much larger than generated the deliverable may be."""
+
+
+class RoutingTable(Part):
+    """The table."""
+
+    format: Literal[1]
+    """Version of this file format."""
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]
+    """Raised by its author with each change; every take keeps it beside the table's hash."""
+    chain_length: Annotated[int, Field(ge=1, le=10)] = 3
+    """Most models that one shot may try: the first choice and its fallbacks."""
+    stages: dict[Stage, StageRule] = {}
+    """What each stage changes."""
+    bounds: Bounds = Bounds()
+    """How far a model's offer may be from what a shot needs."""
+    default: dict[Tier, Ranked] = {}
+    """Ranked models per tier, for content classes that don't name their own."""
+    classes: dict[ContentClass, dict[Tier, Ranked]] = {}
+    """Ranked models of one content class; tiers left out are the default's."""
+    notes: Annotated[str, StringConstraints(max_length=4000)] = ""
+    """For people."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the content."""
+        return content_hash(self.model_dump(mode="json", exclude={"notes"}))
+
+    def tier_used(self, asked: Tier, stage: Stage) -> Tier:
+        """Return the tier that a stage uses for a shot."""
+        rule = self.stages.get(stage)
+        return rule.tier if rule is not None and rule.tier is not None else asked
+
+    def ranked(self, content_class: ContentClass, tier: Tier) -> tuple[str, ...]:
+        """Return the models of a tier for a content class, best first, each once."""
+        own = self.classes.get(content_class, {}).get(tier)
+        chosen = own if own is not None else self.default.get(tier, ())
+        return tuple(dict.fromkeys(chosen))
