@@ -1,0 +1,86 @@
+"""Sharpness: how steep the steepest edges are, whatever the contrast of the picture.
+
+In tiles, the largest step between two neighbouring pixels is divided by the tile's whole range of
+levels. A step edge gives 1; an edge blurred by a Gaussian of deviation s gives 1 / (s sqrt(2 pi)), its
+profile's slope. The steepest tenth of the tiles speaks for the frame, so that shallow focus,
+sky and fog around a sharp subject are no blur.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.checks.measurements import Sharpness
+from pipeline.checks.runs import Quantiles
+
+TILES_ACROSS = 16
+LEAST_RANGE = 10
+STEEPEST = 90.0
+WINDOW = 5
+
+
+def edge_steepness(luma: NDArray[np.uint8]) -> float | None:
+    """Return how steep the frame's steepest edges are, 0 to 1; ``None`` if no tile has an edge.
+
+    Args:
+        luma: ``(height, width)`` levels, at about 960 pixels across.
+    """
+    height, width = luma.shape
+    side = max(8, width // TILES_ACROSS)
+    rows, columns = (height - 1) // side, (width - 1) // side
+    if rows < 1 or columns < 1:
+        return None
+    here = luma[: rows * side, : columns * side]
+    across = cv2.absdiff(here, luma[: rows * side, 1 : columns * side + 1])
+    down = cv2.absdiff(here, luma[1 : rows * side + 1, : columns * side])
+    step = _tile_max(np.maximum(across, down), side)
+    span = _tile_max(here, side) - (255 - _tile_max(~here, side))
+    seen = span >= LEAST_RANGE
+    if not seen.any():
+        return None
+    return float(np.percentile(np.minimum(1.0, step[seen] / span[seen]), STEEPEST))
+
+
+def _tile_max(picture: NDArray[Any], side: int) -> NDArray[np.float32]:
+    rows, columns = picture.shape[0] // side, picture.shape[1] // side
+    by_row = picture.reshape(rows, side, columns * side).max(axis=1)
+    return by_row.reshape(rows, columns, side).max(axis=2).astype(np.float32)
+
+
+class SharpnessMeter:
+    """Takes the steepness of sampled frames; keeps the worst stretch and the clip's own norm."""
+
+    def __init__(self) -> None:
+        self._window: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+        self._all = Quantiles()
+        self._seen = 0
+        self._worst: tuple[float, float, float] | None = None
+
+    def see(self, time_s: float, steepness: float | None) -> None:
+        """Take the next sampled frame; ``None`` where it had no edge."""
+        if steepness is None:
+            return
+        self._seen += 1
+        self._all.see(steepness)
+        self._window.append((time_s, steepness))
+        if len(self._window) == WINDOW:
+            self._weigh()
+
+    def _weigh(self) -> None:
+        middle = float(np.median([value for _, value in self._window]))
+        if self._worst is None or middle < self._worst[0]:
+            self._worst = (middle, self._window[0][0], self._window[-1][0])
+
+    def finish(self) -> Sharpness | None:
+        """Return the result, or ``None`` if no frame had an edge to judge."""
+        if not self._seen:
+            return None
+        if self._worst is None:
+            self._weigh()
+        worst, start_s, end_s = self._worst or (0.0, 0.0, 0.0)
+        return Sharpness(worst=worst, norm=self._all.at(0.5), start_s=start_s, end_s=end_s)
