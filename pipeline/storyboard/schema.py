@@ -6,12 +6,21 @@ holds results. Field descriptions are what editors show as completion.
 
 from __future__ import annotations
 
+import math
 import re
 from enum import StrEnum
 from fractions import Fraction
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.units import Frames, frame_rate, frames_of
 
@@ -20,19 +29,47 @@ MAX_SHOTS = 2000
 MAX_SHOT_S = 120.0
 SILENCE = frozenset({"none", "silence", "silent"})
 """Words for ``ambience`` that ask for no sound."""
+MAX_FILM_S = 4 * 3600.0
+MAX_PARAMETER_DEPTH = 6
+MAX_PARAMETER_VALUES = 500
+MAX_EXACT_INTEGER = 2**53
+
+# Control characters, line and paragraph separators, lone surrogates, non-characters: invisible in an
+# editor, and refused or rewritten by captions, YAML and databases.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_RATE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,17})?|[0-9]{1,6}/[0-9]{1,6}")
+
+
+def _printable(text: str) -> str:
+    found = _UNPRINTABLE.search(text)
+    if found:
+        message = f"has the control character U+{ord(found[0]):04X} at position {found.start() + 1}"
+        raise ValueError(message)
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text:
+        message = "has a line break, but must be one line"
+        raise ValueError(message)
+    return text
+
+
+Printable = AfterValidator(_printable)
+OneLine = AfterValidator(_one_line)
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Text = Annotated[str, StringConstraints(max_length=8000)]
-Line = Annotated[str, StringConstraints(max_length=300)]
+Text = Annotated[str, StringConstraints(max_length=8000), Printable]
+Line = Annotated[str, StringConstraints(max_length=300), Printable, OneLine]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
-RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=500), Printable, OneLine]
 PositiveUsd = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class Part(BaseModel):
     """Base of every part: unknown fields are errors, values are immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ContentClass(StrEnum):
@@ -132,6 +169,10 @@ class Deliverable(Part):
     @field_validator("fps")
     @classmethod
     def _known_rate(cls, value: str | float) -> str | float:
+        # Checked before it is computed with: "1e999999999" is a ratio of a billion digits.
+        if not _RATE.fullmatch(str(value)):
+            message = f"not a frame rate: {str(value)[:20]!r}"
+            raise ValueError(message)
         frame_rate(value)
         return value
 
@@ -239,7 +280,7 @@ class DialogueLine(Part):
 
     speaker: Line = ""
     """Id of a character, or any name; empty for a narrator."""
-    text: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=1000), Printable]
     """The words."""
     start_s: Annotated[float, Field(ge=0, le=MAX_SHOT_S)] | None = None
     """Seconds after the shot's begin; lines share the shot evenly by length if left out."""
@@ -261,7 +302,7 @@ class ModelChoice(Part):
 class Quality(Part):
     """Thresholds of the gate that differ from the tier's; measures not named keep theirs."""
 
-    thresholds: dict[Line, Annotated[float, Field(ge=-1e9, le=1e9)]] = {}
+    thresholds: Annotated[dict[Line, Annotated[float, Field(ge=-1e9, le=1e9)]], Field(max_length=100)] = {}
     """Measure name to threshold, as ``docs/checks.md`` lists them."""
     skip: Annotated[tuple[Line, ...], Field(max_length=40)] = ()
     """Measures that don't count for this shot (for example ``black`` in a night scene)."""
@@ -291,17 +332,29 @@ class Defaults(Part):
     """What shots have that do not say otherwise."""
 
     duration_s: Annotated[float, Field(ge=0.2, le=MAX_SHOT_S)] = 4.0
+    """Length in seconds."""
     tier: Tier = Tier.STANDARD
+    """Routing category."""
     mode: Mode | None = None
+    """What shots are generated from; worked out from the frames given if left out."""
     camera: Camera = Camera()
+    """How the camera sees them."""
     transition: Transition = Transition()
+    """How they follow each other."""
     negative_prompt: Text = ""
+    """What they may not show."""
     guidance: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How closely models follow the prompt, 0 to 1 on every model."""
     candidates: Annotated[int, Field(ge=1, le=8)] = 1
+    """Accepted takes to choose from."""
     template: Identifier | None = None
+    """Prompt template."""
     models: ModelChoice = ModelChoice()
+    """Which models they may use."""
     quality: Quality = Quality()
+    """Thresholds that differ from the tier's."""
     ambience: Text = ""
+    """Background sound."""
 
 
 class Template(Part):
@@ -309,7 +362,7 @@ class Template(Part):
 
     version: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Raised by its author whenever the text changes."""
-    text: Annotated[str, StringConstraints(min_length=1, max_length=8000)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=8000), Printable]
     """The prompt, with ``{prompt}``, ``{look}``, ``{location}``, ``{characters}`` and variables."""
 
 
@@ -318,7 +371,7 @@ class Shot(Part):
 
     id: Identifier
     """Stable id that survives reordering."""
-    prompt: Annotated[str, StringConstraints(min_length=1, max_length=8000)]
+    prompt: Annotated[str, StringConstraints(min_length=1, max_length=8000), Printable]
     """What the shot shows."""
     scene: Line = ""
     """Scene that the shot belongs to."""
@@ -370,21 +423,60 @@ class Shot(Part):
     """Thresholds that differ from the tier's."""
     template: Identifier | None = None
     """Prompt template."""
-    variables: dict[Identifier, Text] = {}
+    variables: Annotated[dict[Identifier, Text], Field(max_length=50)] = {}
     """Values for the prompt template's variables."""
-    parameters: dict[Line, dict[str, Any]] = {}
+    parameters: Annotated[dict[Line, dict[str, Any]], Field(max_length=20)] = {}
     """Parameters passed on as they are: engine name to its fields."""
     enabled: bool = True
     """False leaves the shot out of the film."""
     notes: Text = ""
     """For people; no part of the prompt."""
 
+    @field_validator("parameters")
+    @classmethod
+    def _plain_values(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        _check_plain(value)
+        return value
+
+
+def _check_plain(value: object) -> None:
+    """Refuse parameters that are not small, finite, plain values, as JSON knows them."""
+    waiting: list[tuple[object, int]] = [(value, 0)]
+    seen = 0
+    while waiting:
+        item, depth = waiting.pop()
+        seen += 1
+        if seen > MAX_PARAMETER_VALUES or depth > MAX_PARAMETER_DEPTH:
+            message = f"more than {MAX_PARAMETER_VALUES} values, or nested deeper than {MAX_PARAMETER_DEPTH}"
+            raise ValueError(message)
+        if isinstance(item, dict):
+            entries = cast("dict[object, object]", item)
+            waiting.extend((part, depth + 1) for pair in entries.items() for part in pair)
+        elif isinstance(item, list):
+            waiting.extend((part, depth + 1) for part in cast("list[object]", item))
+        elif isinstance(item, str):
+            if len(item) > 8000:
+                message = "a text longer than 8000 characters"
+                raise ValueError(message)
+            _printable(item)
+        elif isinstance(item, int | float) and not isinstance(item, bool):
+            if not math.isfinite(item) or (isinstance(item, int) and abs(item) > MAX_EXACT_INTEGER):
+                message = f"not a number that every provider can read: {item}"
+                raise ValueError(message)
+        elif item is not None and not isinstance(item, bool):
+            message = f"not a plain value: {type(item).__name__}"
+            raise ValueError(message)
+
 
 class Storyboard(Part):
     """A film, as a person writes it down."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, title="Dailies storyboard"
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        title="Dailies storyboard",
     )
 
     schema_version: Literal[1]
@@ -399,11 +491,11 @@ class Storyboard(Part):
     """Files to deliver; takes are generated for the first one's aspect ratio."""
     style: Style = Style()
     """The look that all shots share."""
-    characters: dict[Identifier, Subject] = {}
+    characters: Annotated[dict[Identifier, Subject], Field(max_length=500)] = {}
     """Who appears, by id."""
-    locations: dict[Identifier, Subject] = {}
+    locations: Annotated[dict[Identifier, Subject], Field(max_length=500)] = {}
     """Where it happens, by id."""
-    props: dict[Identifier, Subject] = {}
+    props: Annotated[dict[Identifier, Subject], Field(max_length=500)] = {}
     """Things that recur, by id."""
     defaults: Defaults = Defaults()
     """What shots have that do not say otherwise."""
@@ -411,9 +503,9 @@ class Storyboard(Part):
     """How seeds are chosen."""
     budget: Budget = Budget()
     """Caps on money and attempts."""
-    templates: dict[Identifier, Template] = {}
+    templates: Annotated[dict[Identifier, Template], Field(max_length=100)] = {}
     """Prompt templates, by name."""
-    variables: dict[Identifier, Text] = {}
+    variables: Annotated[dict[Identifier, Text], Field(max_length=200)] = {}
     """Values for all prompt templates."""
     ending: Transition = Transition()
     """How the film ends: cut, or fade (down to black)."""
@@ -452,10 +544,8 @@ class Storyboard(Part):
         said = shot.mode if shot.mode is not None else self.defaults.mode
         if said is not None:
             return said
-        if shot.first_frame and shot.last_frame:
-            return Mode.FIRST_LAST_FRAME
         if shot.first_frame or shot.continues:
-            return Mode.IMAGE_TO_VIDEO
+            return Mode.FIRST_LAST_FRAME if shot.last_frame else Mode.IMAGE_TO_VIDEO
         return Mode.TEXT_TO_VIDEO
 
     def models_of(self, shot: Shot) -> ModelChoice:
