@@ -12,6 +12,9 @@ from pipeline.registry.capabilities import Capabilities
 from pipeline.registry.prices import Job, NoPrice, Price, Quoted, price_job
 from pipeline.registry.words import Day, EngineName, Entry, Known, ModelId
 
+Ending = Literal["failed", "refused_input", "refused_output", "cancelled"]
+"""How a take can come to nothing at a provider."""
+
 
 class Charges(Entry):
     """Which takes that came to nothing the provider bills all the same. Unknown counts as billed."""
@@ -26,6 +29,11 @@ class Charges(Entry):
     """Cancelled by us while running."""
     source: str = ""
     """Where the provider says so."""
+
+    def bills(self, ending: Ending) -> bool:
+        """Return whether a take that ended so is to be counted as billed; unknown counts as billed."""
+        said: Known = getattr(self, ending)
+        return said != "no"
 
 
 class Limits(Entry):

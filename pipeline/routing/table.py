@@ -45,13 +45,15 @@ class RoutingTable(Part):
     """Raised by its author with each change; every take keeps it beside the table's hash."""
     chain_length: Annotated[int, Field(ge=1, le=10)] = 3
     """Most models that one shot may try: the first choice and its fallbacks."""
-    stages: dict[Stage, StageRule] = {}
+    stages: dict[Stage, StageRule] = Field(default_factory=dict)
     """What each stage changes."""
     bounds: Bounds = Bounds()
     """How far a model's offer may be from what a shot needs."""
-    default: dict[Tier, Ranked] = {}
+    acceptance: dict[Tier, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    """Probability that a take is accepted, assumed for quotes; half for a tier left out."""
+    default: dict[Tier, Ranked] = Field(default_factory=dict)
     """Ranked models per tier, for content classes that don't name their own."""
-    classes: dict[ContentClass, dict[Tier, Ranked]] = {}
+    classes: dict[ContentClass, dict[Tier, Ranked]] = Field(default_factory=dict)
     """Ranked models of one content class; tiers left out are the default's."""
     notes: Annotated[str, StringConstraints(max_length=4000)] = ""
     """For people."""

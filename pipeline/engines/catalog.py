@@ -1,0 +1,141 @@
+"""Which engines there are, and where. An engine's code is imported when it is first used, not before.
+
+What an engine has to have configured stands here as data, so that routing can ask about every engine
+without importing one. A package of somebody else's adds an engine with an entry point of the group
+``dailies.engines``::
+
+    [project.entry-points."dailies.engines"]
+    acme = "acme_dailies.engine:AcmeEngine"
+
+Such an engine is asked for its missing settings itself, and thus imported, but only where a model names it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Final
+
+from pipeline.engines.base import Engine
+from pipeline.errors import ConfigurationError
+from pipeline.registry.files import nearest
+
+GROUP: Final = "dailies.engines"
+"""Entry point group of engines in other packages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An engine that Dailies ships.
+
+    Attributes:
+        target: ``module:Class``.
+        settings: What has to be configured; of each group one setting is enough.
+    """
+
+    target: str
+    settings: tuple[tuple[str, ...], ...] = ()
+
+
+SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
+    {
+        "animatic": Listed("pipeline.engines.animatic:AnimaticEngine"),
+    }
+)
+
+
+def engine_names() -> tuple[str, ...]:
+    """Return the names of all engines, shipped and added, sorted."""
+    return tuple(sorted({*SHIPPED, *_added()}))
+
+
+def engine_class(name: str) -> type[Engine]:
+    """Return an engine's class, imported now if it wasn't yet.
+
+    Raises:
+        ConfigurationError: If there is no such engine, or its code can't be imported or is no engine.
+    """
+    if name in SHIPPED:
+        module, _, attribute = SHIPPED[name].target.partition(":")
+        found: object = getattr(importlib.import_module(module), attribute)
+    else:
+        found = _load_added(name)
+    if not (isinstance(found, type) and issubclass(found, Engine)):
+        raise ConfigurationError(
+            f"the engine {name!r} is no subclass of pipeline.engines.base.Engine.",
+            where=f"entry point {name} of {GROUP}",
+            remedy="Correct or uninstall the package that adds it.",
+        )
+    return found
+
+
+def load_engine(name: str) -> Engine:
+    """Return a new engine.
+
+    Raises:
+        ConfigurationError: As :func:`engine_class`.
+    """
+    return engine_class(name)()
+
+
+def missing_settings(name: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what must be configured before an engine can work, such as ``A_KEY`` or ``A_KEY or B_KEY``.
+
+    Raises:
+        ConfigurationError: If there is no such engine, or an added one can't be imported.
+    """
+    if name in SHIPPED:
+        groups = SHIPPED[name].settings
+        return tuple(
+            " or ".join(group) for group in groups if not any(environment.get(each) for each in group)
+        )
+    return engine_class(name).missing_settings(environment)
+
+
+def available(
+    environment: Mapping[str, str], names: Iterable[str] | None = None
+) -> Mapping[str, tuple[str, ...]]:
+    """Return engine -> the settings that it still lacks, none if it can work.
+
+    Args:
+        environment: Where to look settings up.
+        names: The engines to ask about (those that the registry's models name); all if not given.
+            Names without an engine, and added engines that can't be imported, are left out.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    known = set(engine_names())
+    for name in sorted(known if names is None else known & set(names)):
+        try:
+            found[name] = missing_settings(name, environment)
+        except ConfigurationError:
+            # `dailies doctor` loads the engine and says why it can't be; one bad package stops no cut.
+            continue
+    return MappingProxyType(found)
+
+
+def _added() -> Mapping[str, EntryPoint]:
+    """Return the entry points of other packages; a shipped engine's name can't be taken over."""
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in SHIPPED}
+
+
+def _load_added(name: str) -> object:
+    points = _added()
+    if name not in points:
+        raise ConfigurationError(
+            f"there is no engine {name!r}.",
+            where=name,
+            remedy=nearest(name, {*SHIPPED, *points})
+            or f"Engines: {', '.join(engine_names())}. Install the package that adds it.",
+        )
+    try:
+        return points[name].load()
+    except Exception as error:
+        package = points[name].value
+        raise ConfigurationError(
+            f"the engine {name!r} ({package}) can't be imported: {error}.",
+            where=f"entry point {name} of {GROUP}",
+            remedy="Repair or uninstall the package.",
+        ) from error
