@@ -1,0 +1,227 @@
+"""Brushes: noise, washes, strokes and paper, all seeded, all in 8-bit BGR."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from pipeline.engines.animatic.sheets import Picture, Plane
+from pipeline.engines.animatic.words import Colour
+
+_SHIFT = 4  # fractional bits of polygon corners
+_ONE = 1 << _SHIFT
+
+
+def generator(*keys: int) -> Generator:
+    """Return a generator of its own for these keys."""
+    return np.random.default_rng([key & 0xFFFFFFFF for key in keys])
+
+
+def blend(one: Colour, other: Colour, share: float) -> Colour:
+    """Return the colour ``share`` of the way from one to the other."""
+    r, g, b = (a + (c - a) * share for a, c in zip(one, other, strict=True))
+    return (r, g, b)
+
+
+def shade(colour: Colour, factor: float) -> Colour:
+    """Return a colour made darker (below 1) or lighter (above 1)."""
+    if factor <= 1:
+        return blend((0.0, 0.0, 0.0), colour, factor)
+    return blend(colour, (255.0, 255.0, 255.0), min(1.0, factor - 1))
+
+
+def ink(colour: Colour) -> tuple[float, float, float]:
+    """Return a colour as OpenCV wants it, BGR within 0 to 255."""
+    r, g, b = (min(255.0, max(0.0, part)) for part in colour)
+    return (b, g, r)
+
+
+def flat(width: int, height: int, colour: Colour) -> Picture:
+    """Return a sheet of one colour."""
+    return np.full((height, width, 3), np.round(ink(colour)), np.uint8)
+
+
+def wash(width: int, height: int, stops: Sequence[tuple[float, Colour]]) -> Picture:
+    """Return a vertical gradient through colours at heights 0 (top) to 1."""
+    at = np.linspace(0, 1, height)
+    places = [place for place, _ in stops]
+    column = np.stack(
+        [np.interp(at, places, [ink(colour)[part] for _, colour in stops]) for part in range(3)], axis=-1
+    )
+    dither = np.array([0.25, 0.75])[np.arange(width) % 2]
+    rows: Any = np.floor(column[:, None, :] + 0.5)
+    del dither
+    return np.ascontiguousarray(np.broadcast_to(rows, (height, width, 3)).astype(np.uint8))
+
+
+def noise(rng: Generator, width: int, height: int, cell: float, octaves: int = 3, stretch: float = 1.0) -> Any:
+    """Return smooth noise of mean about 0 and range about -1..1, float32.
+
+    Args:
+        rng: Source.
+        width: Pixels.
+        height: Pixels.
+        cell: Size of the coarsest spots in pixels, vertically.
+        octaves: Each halves the size and the strength.
+        stretch: How much longer spots are horizontally.
+    """
+    total: Any = np.zeros((height, width), np.float32)
+    strength, sum_ = 1.0, 0.0
+    for _ in range(octaves):
+        across = max(2, math.ceil(width / (cell * stretch)) + 2)
+        down = max(2, math.ceil(height / cell) + 2)
+        grid = rng.uniform(-1, 1, (down, across)).astype(np.float32)
+        total += strength * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        sum_ += strength
+        strength *= 0.5
+        cell = max(1.0, cell / 2)
+    return total * (1.6 / sum_)
+
+
+def ridge(rng: Generator, xs: NDArray[np.float64], rough: float = 0.5, octaves: int = 5, peaks: float = 0.0) -> Any:
+    """Return a skyline's heights, about -1..1, at world places ``xs`` (in frame heights).
+
+    The lattice belongs to the generator, not to the view: another framing sees the same ridge.
+    """
+    lattice = rng.uniform(-1, 1, (octaves, 128))
+    total = np.zeros_like(xs)
+    strength, pitch, sum_ = 1.0, 1.6, 0.0
+    for row in lattice:
+        at = xs * pitch + 64
+        base = np.floor(at).astype(int)
+        part = at - base
+        smooth = part * part * (3 - 2 * part) if peaks < 0.5 else part
+        left, right = row[base % 128], row[(base + 1) % 128]
+        total += strength * (left + (right - left) * smooth)
+        sum_ += strength
+        strength *= rough
+        pitch *= 2.1
+    return total * (1.5 / sum_)
+
+
+def polygon(target: Any, points: Any, colour: Any) -> None:
+    """Fill an anti-aliased polygon with corners in fractional pixels."""
+    corners = np.round(np.asarray(points, np.float64) * _ONE).astype(np.int32)
+    cv2.fillPoly(target, [corners], colour, cv2.LINE_AA, _SHIFT)
+
+
+def line(target: Any, points: Any, colour: Any, thickness: float) -> None:
+    """Draw an anti-aliased line through points in fractional pixels."""
+    corners = np.round(np.asarray(points, np.float64) * _ONE).astype(np.int32)
+    cv2.polylines(
+        target, [corners], isClosed=False, color=colour, thickness=max(1, round(thickness)),
+        lineType=cv2.LINE_AA, shift=_SHIFT,
+    )
+
+
+def disc(target: Any, centre: tuple[float, float], radius: float, colour: Any, squeeze: float = 1.0, turn: float = 0.0) -> None:
+    """Fill an anti-aliased ellipse."""
+    polygon(target, oval(centre, radius, radius * squeeze, turn), colour)
+
+
+def oval(centre: tuple[float, float], across: float, down: float, turn: float = 0.0, corners: int = 40) -> Any:
+    """Return the corners of an ellipse with half axes ``across`` and ``down``, turned by radians."""
+    t = np.linspace(0, math.tau, corners, endpoint=False)
+    x, y = across * np.cos(t), down * np.sin(t)
+    return np.stack(
+        [centre[0] + x * math.cos(turn) - y * math.sin(turn), centre[1] + x * math.sin(turn) + y * math.cos(turn)],
+        axis=-1,
+    )
+
+
+_DAB = np.array(
+    [[-1, -0.25], [-0.75, -0.8], [0.1, -1], [0.8, -0.7], [1, 0.1], [0.7, 0.8], [-0.2, 1], [-0.85, 0.6]]
+)
+
+
+def gouache(
+    picture: Picture,
+    rng: Generator,
+    *,
+    count: int,
+    length: float,
+    thickness: float,
+    angle: float | Callable[[float, float], float] = 0.0,
+    jitter: float = 7.0,
+    window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
+) -> None:
+    """Paint over a picture with opaque dabs of its own colours, in place.
+
+    Args:
+        picture: BGR.
+        rng: Source.
+        count: Dabs.
+        length: Half a dab's length in pixels, on average.
+        thickness: Half its thickness.
+        angle: Direction in radians, or a function of place (0..1, 0..1).
+        jitter: Standard deviation of a dab's lightness.
+        window: Left, top, right, bottom as shares of the picture.
+    """
+    height, width = picture.shape[:2]
+    spread = rng.random((count, 5))
+    tone = rng.normal(0, jitter, count)
+    warm = rng.normal(0, jitter * 0.35, count)
+    x0, y0, x1, y1 = window
+    xs = (x0 + spread[:, 0] * (x1 - x0)) * (width - 1)
+    ys = (y0 + spread[:, 1] * (y1 - y0)) * (height - 1)
+    longs = length * (0.5 + spread[:, 2])
+    wides = thickness * (0.5 + spread[:, 3])
+    lean = (spread[:, 4] - 0.5) * 0.5
+    if callable(angle):
+        lean += np.array([angle(x / width, y / height) for x, y in zip(xs, ys, strict=True)])
+    else:
+        lean += angle
+    cos, sin = np.cos(lean), np.sin(lean)
+    shapes = _DAB[None] * np.stack([longs, wides], axis=-1)[:, None]
+    px = xs[:, None] + shapes[..., 0] * cos[:, None] - shapes[..., 1] * sin[:, None]
+    py = ys[:, None] + shapes[..., 0] * sin[:, None] + shapes[..., 1] * cos[:, None]
+    corners = np.round(np.stack([px, py], axis=-1) * _ONE).astype(np.int32)
+    sampled = picture[ys.astype(int), xs.astype(int)].astype(np.float64)
+    colours = np.clip(sampled + tone[:, None] + warm[:, None] * (-1, 0, 1), 0, 255)
+    for shape, colour in zip(corners, colours.tolist(), strict=True):
+        cv2.fillConvexPoly(picture, shape, colour, cv2.LINE_AA, _SHIFT)
+
+
+def paper(rng: Generator, width: int, height: int, strength: float = 5.0) -> Any:
+    """Return the tooth of the paper as signed 16-bit offsets of lightness."""
+    fine = rng.integers(-128, 128, (height, width), dtype=np.int16).astype(np.float32)
+    fine = cv2.GaussianBlur(fine, (0, 0), 0.8)
+    coarse = noise(rng, width, height, 9, 2)
+    return (fine * (strength / 34) + coarse * (strength * 0.35)).astype(np.int16)
+
+
+def lighten(picture: Picture, offsets: Any) -> Picture:
+    """Return a picture with signed offsets of lightness added."""
+    three = cv2.merge([offsets, offsets, offsets])
+    out: Any = cv2.add(picture, three, dtype=cv2.CV_8U)
+    return out
+
+
+def glow(picture: Picture, centre: tuple[float, float], radius: float, colour: Colour, strength: float) -> None:
+    """Add light around a place, in place: a Gaussian of standard deviation ``radius`` pixels."""
+    height, width = picture.shape[:2]
+    small = 8
+    ys, xs = np.mgrid[0 : height : small, 0 : width : small]
+    squared = (xs + small / 2 - centre[0]) ** 2 + (ys + small / 2 - centre[1]) ** 2
+    falloff = (strength * np.exp(-squared / (2 * radius * radius))).astype(np.float32)
+    light = falloff[..., None] * np.array(ink(colour), np.float32)
+    large = cv2.resize(np.clip(light, 0, 255), (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.add(picture, np.floor(large + 0.5).astype(np.uint8), dst=picture)
+
+
+def veil(picture: Any, colour: Colour, strength: Any) -> None:
+    """Lay a thin colour over a picture, in place; ``strength`` 0..1 is a number or a column per row."""
+    amount = np.asarray(strength, np.float32)
+    if amount.ndim == 0:
+        picture[:] = cv2.addWeighted(
+            picture, 1 - float(amount), np.broadcast_to(np.uint8(np.round(ink(colour))), picture.shape).copy(), float(amount), 0
+        )
+        return
+    amount = amount.reshape(-1, 1, 1)
+    picture[:] = np.clip(picture * (1 - amount) + np.array(ink(colour), np.float32) * amount + 0.5, 0, 255)

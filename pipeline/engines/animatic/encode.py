@@ -1,0 +1,157 @@
+"""Writing a clip: planes and sound in, an H.264/AAC MP4 out, whole or not at all.
+
+The clip grows in ``<name>.part.mp4`` beside its place and is renamed when it is closed; whatever
+goes wrong before that leaves nothing behind. One thread, constant frame rate, BT.709 limited range.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import av
+import av.audio.resampler
+import numpy as np
+from av.audio.stream import AudioStream
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from pipeline.engines.animatic.sheets import Canvas
+from pipeline.errors import EngineError
+
+SAMPLE_RATE = 48_000
+CHUNK = 1024  # samples of one AAC frame
+
+# "superfast" without what a draft does not need: look-ahead, B frames and CABAC-free motion search
+# cost more than the drawing. Colour is tagged in the bit stream as well as in the container.
+_X264 = (
+    "threads=1:lookahead-threads=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:bframes=0:weightp=0"
+    ":aq-mode=0:8x8dct=0:partitions=none:subme=0:scenecut=0:deblock=0,0"
+    ":colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
+)
+_BT709 = 1
+_LIMITED = 1
+
+
+def part_of(out: Path) -> Path:
+    """Return the file that a clip grows in."""
+    return out.with_suffix(".part.mp4")
+
+
+class ClipWriter:
+    """A clip being written; use it in a ``with`` block.
+
+    Args:
+        out: The finished clip.
+        width: Pixels, even.
+        height: Pixels, even.
+        rate: Frames per second.
+        sound: Float samples, shape (2, n), 48 kHz, within -1 to 1; ``None`` for no audio stream.
+    """
+
+    def __init__(
+        self, out: Path, width: int, height: int, rate: Fraction, sound: NDArray[np.float32] | None
+    ) -> None:
+        self._out = out
+        self._part = part_of(out)
+        self._rate = rate
+        self._size = (width, height)
+        self._frames = 0
+        self._sound = sound
+        self._sent = 0
+
+    def __enter__(self) -> Self:
+        """Open the file."""
+        try:
+            self._file = av.open(
+                str(self._part), "w", format="mp4", options={"movflags": "+faststart", "brand": "mp42"}
+            )
+            self._video = self._video_stream()
+            self._audio = self._audio_stream() if self._sound is not None else None
+        except (OSError, av.FFmpegError, ValueError) as error:
+            self._discard()
+            raise EngineError(
+                f"The clip can't be written: {error}", where=str(self._out), remedy="Check the folder and disk."
+            ) from error
+        return self
+
+    def _video_stream(self) -> VideoStream:
+        stream = cast("VideoStream", self._file.add_stream("libx264", rate=self._rate))
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = 1 / self._rate
+        context = cast("VideoCodecContext", stream.codec_context)
+        context.thread_count = 1
+        context.time_base = 1 / self._rate
+        context.gop_size = max(1, round(2 * self._rate))
+        context.color_range = _LIMITED
+        context.color_primaries = _BT709
+        context.color_trc = _BT709
+        context.colorspace = _BT709
+        stream.options = {"preset": "superfast", "crf": "21", "x264-params": _X264}
+        return stream
+
+    def _audio_stream(self) -> AudioStream:
+        stream = cast("AudioStream", self._file.add_stream("aac", rate=SAMPLE_RATE, layout="stereo"))
+        stream.codec_context.bit_rate = 128_000
+        stream.codec_context.thread_count = 1
+        stream.options = {"aac_coder": "fast"}
+        return stream
+
+    def write(self, canvas: Canvas) -> None:
+        """Append one frame."""
+        width, height = self._size
+        frame = av.VideoFrame(width, height, "yuv420p")
+        for plane, picture in zip(frame.planes, (canvas.y, canvas.u, canvas.v), strict=True):
+            rows, columns = picture.shape
+            target = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # pyright: ignore[reportArgumentType]
+            target[:rows, :columns] = picture
+        frame.pts = self._frames
+        frame.time_base = 1 / self._rate
+        self._file.mux(self._video.encode(frame))
+        self._frames += 1
+        self._send_sound(int(self._frames / self._rate * SAMPLE_RATE))
+
+    def _send_sound(self, until: int) -> None:
+        if self._audio is None or self._sound is None:
+            return
+        total = self._sound.shape[1]
+        while self._sent < total and self._sent < until:
+            chunk = np.ascontiguousarray(self._sound[:, self._sent : self._sent + CHUNK])
+            frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout="stereo")
+            frame.sample_rate = SAMPLE_RATE
+            frame.pts = self._sent
+            frame.time_base = Fraction(1, SAMPLE_RATE)
+            self._file.mux(self._audio.encode(frame))
+            self._sent += chunk.shape[1]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the clip, or leave nothing if it failed."""
+        if kind is not None:
+            self._discard()
+            return
+        try:
+            if self._sound is not None:
+                self._send_sound(self._sound.shape[1])
+            self._file.mux(self._video.encode(None))
+            if self._audio is not None:
+                self._file.mux(self._audio.encode(None))
+            self._file.close()
+            self._part.replace(self._out)
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        opened = getattr(self, "_file", None)
+        if opened is not None:
+            try:
+                opened.close()
+            except (OSError, av.FFmpegError):
+                pass  # it is thrown away in any case
+        self._part.unlink(missing_ok=True)

@@ -1,0 +1,212 @@
+"""Sheets: painted layers as YUV planes, and laying them on a frame at a sub-pixel place.
+
+Everything after painting works on 8-bit planes in BT.709 limited range, chroma at half size, which
+is what the encoder takes: no colour conversion per frame. Coordinates are continuous: a pixel ``i``
+covers ``[i, i + 1]``, so the same numbers halved hold for chroma. A sheet with an alpha plane is
+premultiplied.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.uint8]
+Picture = NDArray[np.uint8]  # (height, width, 3), BGR
+
+# ITU-R BT.709-6, items 3.2 and 3.4, for 8-bit BGR in, limited range out.
+_KR, _KG, _KB = 0.2126, 0.7152, 0.0722
+_Y_ROW = np.array([[_KB, _KG, _KR]]) * (219 / 255)
+_MATRIX_Y = np.hstack([_Y_ROW, [[16.0]]]).astype(np.float32)
+_U_ROW = np.array([1 - _KB, -_KG, -_KR]) / (2 * (1 - _KB)) * (224 / 255)
+_V_ROW = np.array([-_KB, -_KG, 1 - _KR]) / (2 * (1 - _KR)) * (224 / 255)
+_MATRIX_U = np.array([[*_U_ROW, 128.0]], np.float32)
+_MATRIX_V = np.array([[*_V_ROW, 128.0]], np.float32)
+
+_MARGIN = 4  # transparent pixels kept around what a sheet shows
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a sheet's stage coordinates land on the frame: ``scale * x + dx``, in pixels."""
+
+    scale: float
+    dx: float
+    dy: float
+
+
+@dataclass(slots=True)
+class Canvas:
+    """The frame being composed: planes of shapes (h, w), (h/2, w/2), (h/2, w/2)."""
+
+    y: Plane
+    u: Plane
+    v: Plane
+
+    @classmethod
+    def of_size(cls, width: int, height: int) -> Canvas:
+        """Return a canvas with undefined content."""
+        half = (height // 2, width // 2)
+        return cls(np.empty((height, width), np.uint8), np.empty(half, np.uint8), np.empty(half, np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A layer. ``x`` and ``y`` are its corner in stage pixels, even; alphas are ``None`` if opaque."""
+
+    luma: Plane
+    cb: Plane
+    cr: Plane
+    alpha: Plane | None
+    alpha_half: Plane | None
+    x: int = 0
+    y: int = 0
+
+
+def half_of(plane: Any) -> Any:
+    """Return a plane or picture at half size, by area."""
+    height, width = plane.shape[:2]
+    return cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+
+
+def planes_of(picture: Picture) -> tuple[Plane, Plane, Plane]:
+    """Return BGR as limited-range BT.709 planes with chroma at half size."""
+    small = half_of(picture)
+    luma: Any = cv2.transform(picture, _MATRIX_Y)
+    cb: Any = cv2.transform(small, _MATRIX_U)
+    cr: Any = cv2.transform(small, _MATRIX_V)
+    return luma, cb, cr
+
+
+def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 0) -> Sheet:
+    """Return a picture, with an alpha plane or opaque, as a sheet cropped to what it shows."""
+    if alpha is None:
+        luma, cb, cr = planes_of(picture)
+        return Sheet(luma, cb, cr, None, None, x, y)
+    height, width = alpha.shape
+    rows = np.flatnonzero(alpha.max(axis=1))
+    columns = np.flatnonzero(alpha.max(axis=0))
+    if not rows.size:
+        rows = columns = np.array([0])
+    top = max(0, int(rows[0]) - _MARGIN) & ~1
+    left = max(0, int(columns[0]) - _MARGIN) & ~1
+    bottom = min(height, int(rows[-1]) + _MARGIN + 1)
+    right = min(width, int(columns[-1]) + _MARGIN + 1)
+    bottom = min(height & ~1, bottom + bottom % 2)
+    right = min(width & ~1, right + right % 2)
+    alpha = np.ascontiguousarray(alpha[top:bottom, left:right])
+    luma, cb, cr = planes_of(np.ascontiguousarray(picture[top:bottom, left:right]))
+    half = half_of(alpha)
+    scaled = [
+        cv2.multiply(plane, weight, scale=1 / 255)
+        for plane, weight in ((luma, alpha), (cb, half), (cr, half))
+    ]
+    ready: Any = scaled
+    return Sheet(ready[0], ready[1], ready[2], alpha, half, x + left, y + top)
+
+
+def _sample(plane: Plane, width: int, height: int, scale: float, left: float, top: float) -> Any:
+    """Return ``width`` x ``height`` pixels of ``scale * plane`` from (left, top) of the scaled plane.
+
+    Bilinear. Plain shifts take OpenCV's ``getRectSubPix``, several times faster than a warp;
+    scaling is a ``resize`` of the rows and columns needed, then the fractional rest as a shift.
+    Beyond its border the plane is continued by its last pixel.
+    """
+    if scale == 1.0:
+        return cv2.getRectSubPix(plane, (width, height), (left + (width - 1) / 2, top + (height - 1) / 2))
+    rows, columns = plane.shape
+    x0 = min(max(0, math.floor(left / scale) - 1), columns - 2)
+    y0 = min(max(0, math.floor(top / scale) - 1), rows - 2)
+    x1 = min(columns, x0 + math.ceil((width + 3) / scale) + 3)
+    y1 = min(rows, y0 + math.ceil((height + 3) / scale) + 3)
+    scaled = cv2.resize(plane[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    at = (left - x0 * scale + (width - 1) / 2, top - y0 * scale + (height - 1) / 2)
+    return cv2.getRectSubPix(scaled, (width, height), at)
+
+
+def lay(canvas: Canvas, sheet: Sheet, place: Placement) -> None:
+    """Lay a sheet on the canvas, over what is there."""
+    height, width = canvas.y.shape
+    left = place.scale * sheet.x + place.dx
+    top = place.scale * sheet.y + place.dy
+    if sheet.alpha is None or sheet.alpha_half is None:
+        canvas.y = _sample(sheet.luma, width, height, place.scale, -left, -top)
+        canvas.u = _sample(sheet.cb, width // 2, height // 2, place.scale, -left / 2, -top / 2)
+        canvas.v = _sample(sheet.cr, width // 2, height // 2, place.scale, -left / 2, -top / 2)
+        return
+    rows, columns = sheet.luma.shape
+    x0 = max(0, math.floor(left) & ~1)
+    y0 = max(0, math.floor(top) & ~1)
+    x1 = min(width, math.ceil(left + columns * place.scale))
+    y1 = min(height, math.ceil(top + rows * place.scale))
+    x1 += x1 % 2
+    y1 += y1 % 2
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return
+    across, down = x1 - x0, y1 - y0
+    start = (place.scale, x0 - left, y0 - top)
+    _over(
+        canvas.y[y0:y1, x0:x1],
+        _sample(sheet.luma, across, down, *start),
+        _sample(sheet.alpha, across, down, *start),
+    )
+    window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
+    half = (across // 2, down // 2, place.scale, (x0 - left) / 2, (y0 - top) / 2)
+    cover = _sample(sheet.alpha_half, *half)
+    _over(canvas.u[window], _sample(sheet.cb, *half), cover)
+    _over(canvas.v[window], _sample(sheet.cr, *half), cover)
+
+
+def lay_affine(canvas: Canvas, sheet: Sheet, matrix: NDArray[np.float64]) -> None:
+    """Lay a sheet by a 2x3 matrix from its own continuous pixels to the frame's (rotation, shear)."""
+    height, width = canvas.y.shape
+    rows, columns = sheet.luma.shape
+    corners = np.array([[0, 0, 1], [columns, 0, 1], [columns, rows, 1], [0, rows, 1]]) @ matrix.T
+    x0 = max(0, math.floor(corners[:, 0].min()) & ~1)
+    y0 = max(0, math.floor(corners[:, 1].min()) & ~1)
+    x1 = min(width, math.ceil(corners[:, 0].max()))
+    y1 = min(height, math.ceil(corners[:, 1].max()))
+    x1 += x1 % 2
+    y1 += y1 % 2
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return
+    full = _indexed(matrix, x0, y0, 1.0)
+    half = _indexed(matrix, x0, y0, 0.5)
+    size = (x1 - x0, y1 - y0)
+    size_half = (size[0] // 2, size[1] // 2)
+    window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
+    if sheet.alpha is None or sheet.alpha_half is None:
+        canvas.y[y0:y1, x0:x1] = _warp(sheet.luma, full, size, opaque=True)
+        canvas.u[window] = _warp(sheet.cb, half, size_half, opaque=True)
+        canvas.v[window] = _warp(sheet.cr, half, size_half, opaque=True)
+        return
+    _over(
+        canvas.y[y0:y1, x0:x1],
+        _warp(sheet.luma, full, size, opaque=False),
+        _warp(sheet.alpha, full, size, opaque=False),
+    )
+    cover = _warp(sheet.alpha_half, half, size_half, opaque=False)
+    _over(canvas.u[window], _warp(sheet.cb, half, size_half, opaque=False), cover)
+    _over(canvas.v[window], _warp(sheet.cr, half, size_half, opaque=False), cover)
+
+
+def _indexed(matrix: NDArray[np.float64], x0: int, y0: int, share: float) -> NDArray[np.float64]:
+    """Return the matrix for pixel indices of a plane at ``share`` of full size, from (x0, y0)."""
+    linear = matrix[:, :2]
+    shift = (matrix[:, 2] - (x0, y0)) * share + linear @ (0.5, 0.5) - 0.5
+    return np.column_stack([linear, shift])
+
+
+def _warp(plane: Plane, matrix: NDArray[np.float64], size: tuple[int, int], *, opaque: bool) -> Any:
+    border = cv2.BORDER_REPLICATE if opaque else cv2.BORDER_CONSTANT
+    return cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+
+
+def _over(target: Any, colour: Any, alpha: Any) -> None:
+    """Compose a premultiplied plane over ``target`` in place: ``target * (1 - alpha) + colour``."""
+    cv2.add(cv2.multiply(target, cv2.bitwise_not(alpha), scale=1 / 255), colour, dst=target)

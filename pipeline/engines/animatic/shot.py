@@ -1,0 +1,122 @@
+"""A shot, ready to be asked for any frame: painted once, moved and composed per frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+
+from pipeline.control.request import GenerationRequest
+from pipeline.engines.animatic import outdoors
+from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, lens_for
+from pipeline.engines.animatic.brush import generator, lighten, paper
+from pipeline.engines.animatic.moves import Rig, View, rig_for
+from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, sheet_of
+from pipeline.engines.animatic.weather import Fog, Glitter, Grain, Rain, Snow, lightning
+from pipeline.engines.animatic.words import Scene
+
+
+class Shot(Protocol):
+    """Anything that can draw its frames, in order."""
+
+    facts: Mapping[str, Any]
+
+    def frame(self, index: int) -> Canvas:
+        """Return a frame; valid until the next one is asked for."""
+        ...
+
+
+def stage_size(rig: Rig, request: GenerationRequest) -> tuple[int, int]:
+    """Return the size of stage on which no frame of the move shows an edge, in even pixels."""
+    reach = rig.reach(request.frames, float(request.rate))
+    lean = abs(math.sin(reach.roll))
+    width = request.width * (reach.extent + 2 * reach.x) + request.height * lean + 8
+    height = request.height * (reach.extent + 2 * reach.y) + request.width * lean + 8
+    return (math.ceil(width / 2) * 2, math.ceil(height / 2) * 2)
+
+
+class PaintedShot:
+    """A scene painted from words."""
+
+    def __init__(self, model: str, request: GenerationRequest, scene: Scene) -> None:
+        cv2.setNumThreads(1)
+        self._request = request
+        self._rate = float(request.rate)
+        self._rig = rig_for(request.camera.move, request.seed, request.duration_s)
+        width, height = stage_size(self._rig, request)
+        self._stage = (width, height)
+        lens = lens_for(scene, width, height, request.width, request.height)
+        backdrop = outdoors.paint(scene, lens, request.seed)
+        self._lens = lens
+        self._sheets = _sheets(backdrop, scene, request.seed)
+        self._canvas = Canvas.of_size(request.width, request.height)
+        self._grain = Grain(request.width, request.height, request.seed)
+        self._air = _air(scene, lens, backdrop, request)
+        self._flash = lightning(scene, request.frames, self._rate, request.seed)
+        self._water = backdrop.water
+        self._glitter = (
+            Glitter(request.width, request.height, request.seed, 60 * backdrop.light.bright) if backdrop.water else None
+        )
+        self.facts: Mapping[str, Any] = {"place": scene.place, "hour": scene.hour, "weather": scene.weather}
+
+    def frame(self, index: int) -> Canvas:
+        """Return a frame."""
+        seconds = index / self._rate
+        view = self._rig.at(index, self._request.frames, self._rate)
+        for sheet, depth in self._sheets:
+            place = self._place(view, depth)
+            lay(self._canvas, sheet, place)
+            if sheet.alpha is None and self._glitter is not None and self._water is not None:
+                top = round(self._water[0] * place.scale + place.dy)
+                self._glitter.over(self._canvas, max(0, top), seconds)
+        for effect in self._air:
+            effect.over(self._canvas, seconds)
+        if index in self._flash:
+            cv2.add(self._canvas.y, (self._flash[index], 0, 0, 0), dst=self._canvas.y)
+        self._grain.over(self._canvas, index)
+        return self._canvas
+
+    def _place(self, view: View, depth: float) -> Placement:
+        felt = self._rig.felt(view, depth)
+        scale = 1 / felt.extent
+        if abs(scale - 1) < 1e-9:
+            scale = 1.0
+        width, height = self._stage
+        return Placement(
+            scale,
+            self._request.width / 2 - scale * (width / 2 + felt.x * self._request.width),
+            self._request.height / 2 - scale * (height / 2 + felt.y * self._request.height),
+        )
+
+
+def _sheets(backdrop: Backdrop, scene: Scene, seed: int) -> list[tuple[Sheet, float]]:
+    first = backdrop.layers[0].picture
+    tooth = paper(generator(scene.geometry, seed, 50), first.shape[1], first.shape[0])
+    return [
+        (sheet_of(lighten(graded(layer.picture, scene.palette), tooth), layer.alpha), layer.depth) for layer in backdrop.layers
+    ]
+
+
+def _air(scene: Scene, lens: Lens, backdrop: Backdrop, request: GenerationRequest) -> list[Any]:
+    if scene.interior:
+        return []
+    width, height, seed = request.width, request.height, request.seed
+    found: list[Any] = []
+    if scene.weather == "fog" or scene.hour == "dawn" and scene.weather == "clear":
+        haze = backdrop.light.haze
+        luma = 16 + 0.86 * (0.2126 * haze[0] + 0.7152 * haze[1] + 0.0722 * haze[2])
+        found.append(Fog(width, height, seed, (lens.horizon - lens.top) / height, luma, 0.62 if scene.weather == "fog" else 0.3))
+    if scene.weather in {"rain", "storm"}:
+        found.append(Rain(width, height, seed, heavy=scene.weather == "storm"))
+    if scene.weather == "snow":
+        found.append(Snow(width, height, seed))
+    return found
+
+
+def shot_of(model: str, request: GenerationRequest, scene: Scene, images: Mapping[str, Path]) -> Shot:
+    """Return the shot of a request: over its pictures if it has any, else painted."""
+    return PaintedShot(model, request, scene)

@@ -1,0 +1,152 @@
+"""What moves over the whole picture: rain, snow, fog, glitter on water, lightning, grain.
+
+Each is a texture painted once and shifted per frame; the planes are changed in place.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.engines.animatic.brush import generator, line, noise
+from pipeline.engines.animatic.sheets import Canvas
+from pipeline.engines.animatic.words import Scene
+
+
+class Grain:
+    """Paper grain that lives: a tile of lightness that is laid at another place every second frame."""
+
+    def __init__(self, width: int, height: int, seed: int, strength: float = 5.0) -> None:
+        self._rng_offsets = generator(seed, 91).integers(0, 32, (256, 2))
+        tooth: Any = generator(seed, 90).integers(-128, 128, (height + 32, width + 32), dtype=np.int8)
+        soft = cv2.GaussianBlur(tooth.astype(np.int16), (0, 0), 1.1)
+        self._tile = np.clip(soft * (strength / 26) + strength, 0, 255).astype(np.uint8)
+        self._lift = round(strength)
+
+    def over(self, canvas: Canvas, index: int) -> None:
+        """Lay the grain of a frame."""
+        height, width = canvas.y.shape
+        x, y = self._rng_offsets[(index // 2) % 256]
+        cv2.add(canvas.y, self._tile[y : y + height, x : x + width], dst=canvas.y)
+        cv2.subtract(canvas.y, (self._lift, 0, 0, 0), dst=canvas.y)
+
+
+class Rain:
+    """Streaks in two distances, falling aslant."""
+
+    def __init__(self, width: int, height: int, seed: int, *, heavy: bool) -> None:
+        rng = generator(seed, 31)
+        scale = min(width, height)
+        self._sheets: list[tuple[Any, float, float]] = []
+        for count, long, bright, speed in ((260, 0.035, 26, 1.5), (90, 0.085, 40, 2.7)):
+            tall = height + round(0.12 * height)
+            tile = np.zeros((tall, width), np.uint8)
+            for x, y, k in rng.random((int(count * (1.7 if heavy else 1)), 3)).tolist():
+                length = scale * long * (0.6 + 0.8 * k)
+                lean = -0.14 * length * (2.0 if heavy else 1.0)
+                for wrap in (0, -tall):
+                    start = (x * width, y * tall + wrap)
+                    line(tile, [start, (start[0] + lean, start[1] + length)], bright * (0.5 + k), max(1, scale * 0.0013))
+            self._sheets.append((np.vstack([tile, tile]), speed * height, tall))
+        self._lean = 0.14 * (2.0 if heavy else 1.0)
+
+    def over(self, canvas: Canvas, seconds: float) -> None:
+        """Lay the rain at a time."""
+        height = canvas.y.shape[0]
+        for tile, speed, tall in self._sheets:
+            top = round(tall - (speed * seconds) % tall)
+            cv2.add(canvas.y, tile[top : top + height], dst=canvas.y)
+
+
+class Snow:
+    """Flakes in three distances, swaying."""
+
+    def __init__(self, width: int, height: int, seed: int) -> None:
+        rng = generator(seed, 32)
+        scale = min(width, height)
+        self._margin = round(0.02 * width) + 2
+        self._sheets: list[tuple[Any, float, float, float]] = []
+        for count, size, bright, speed in ((240, 0.0018, 60, 0.09), (110, 0.0035, 90, 0.16), (34, 0.007, 80, 0.27)):
+            tall = height + round(0.1 * height)
+            tile = np.zeros((tall, width + 2 * self._margin), np.uint8)
+            for x, y, k in rng.random((count, 3)).tolist():
+                radius = max(1, round(scale * size * (0.6 + 0.8 * k) * 8))
+                for wrap in (0, -tall):
+                    at = (round(x * tile.shape[1] * 8), round((y * tall + wrap) * 8))
+                    cv2.circle(tile, at, radius, bright, -1, cv2.LINE_AA, 3)
+            if size > 0.004:
+                tile = cv2.GaussianBlur(tile, (0, 0), scale * 0.002)
+            self._sheets.append((np.vstack([tile, tile]), speed * height, tall, 6.28 * float(rng.random())))
+
+    def over(self, canvas: Canvas, seconds: float) -> None:
+        """Lay the snow at a time."""
+        height, width = canvas.y.shape
+        for tile, speed, tall, phase in self._sheets:
+            top = tall - (speed * seconds) % tall
+            left = self._margin * (1 + 0.8 * math.sin(0.7 * seconds + phase))
+            flakes = cv2.getRectSubPix(tile, (width, height), (left + (width - 1) / 2, top + (height - 1) / 2))
+            cv2.add(canvas.y, flakes, dst=canvas.y)
+
+
+class Fog:
+    """Banks that drift through the picture, thickest around the horizon."""
+
+    def __init__(self, width: int, height: int, seed: int, horizon: float, luma: float, strength: float) -> None:
+        rng = generator(seed, 33)
+        self._width = width
+        w, h = width // 4 + 8, height // 4
+        banks = np.clip(0.55 + 0.5 * noise(rng, w * 2, h, h * 0.3, 3, 3.5), 0, 1)
+        rows = (np.arange(h) / h)[:, None]
+        where = np.exp(-(((rows - horizon) / 0.24) ** 2))
+        alpha = (255 * strength * banks * where).astype(np.uint8)
+        large: Any = cv2.resize(alpha, (width * 2, height), interpolation=cv2.INTER_CUBIC)
+        self._alpha = large
+        self._colour = cv2.multiply(large, np.full_like(large, int(luma)), scale=1 / 255)
+        self._speed = 0.02 * width
+
+    def over(self, canvas: Canvas, seconds: float) -> None:
+        """Lay the fog at a time."""
+        height, width = canvas.y.shape
+        left = min(float(width - 1), self._speed * seconds)
+        at = (left + (width - 1) / 2, (height - 1) / 2)
+        cover = cv2.getRectSubPix(self._alpha, (width, height), at)
+        light = cv2.getRectSubPix(self._colour, (width, height), at)
+        cv2.add(cv2.multiply(canvas.y, cv2.bitwise_not(cover), scale=1 / 255), light, dst=canvas.y)
+
+
+class Glitter:
+    """Sparks on water: two textures that slide over each other; where both are bright, light flashes."""
+
+    def __init__(self, width: int, height: int, seed: int, strength: float) -> None:
+        rng = generator(seed, 34)
+        self._margin = max(4, width // 20)
+        self._tiles: list[Any] = []
+        for stretch in (6.0, 9.0):
+            field = noise(rng, width + 2 * self._margin, max(4, height), max(2.0, height * 0.014), 2, stretch)
+            self._tiles.append(np.clip(field * strength * 1.6, 0, 255).astype(np.uint8))
+
+    def over(self, canvas: Canvas, top: int, seconds: float) -> None:
+        """Lay the sparks from a row of the frame downwards."""
+        height, width = canvas.y.shape
+        rows = min(height - top, self._tiles[0].shape[0])
+        if rows < 4 or top < 0:
+            return
+        sway = [self._margin * (1 + 0.9 * math.sin(0.9 * seconds + k * 2.4) * (1 - 2 * k)) for k in (0, 1)]
+        one, two = (
+            cv2.getRectSubPix(tile[:rows], (width, rows), (left + (width - 1) / 2, (rows - 1) / 2))
+            for tile, left in zip(self._tiles, sway, strict=True)
+        )
+        area = canvas.y[top : top + rows]
+        cv2.add(area, cv2.min(one, two), dst=area)
+
+
+def lightning(scene: Scene, frames: int, rate: float, seed: int) -> dict[int, int]:
+    """Return the extra lightness by frame: one strike with its after-glow, in storms only."""
+    if scene.weather != "storm" or scene.interior or frames / rate < 1.5:
+        return {}
+    at = int(frames * float(generator(seed, 35).uniform(0.3, 0.6)))
+    tail = max(3, round(rate * 0.4))
+    return {at + k: round(46 * math.exp(-3.2 * k / tail)) for k in range(tail) if at + k < frames}
