@@ -164,7 +164,7 @@ def explained(where: Path) -> Generator[None]:
 def explain(error: OSError, where: Path) -> BackendUnavailable:
     """Return the error that a person is shown for a failed write into a folder of ours."""
     if error.errno in _FULL:
-        what = "The disk is full; nothing half written was left behind."
+        what = "There is no room on the disk; nothing half written was left behind."
         remedy = "Free some space and run it again: what is complete is not written again."
     elif error.errno in DENIED:
         what = f"The folder can't be written ({error.strerror})."

@@ -6,7 +6,6 @@ import errno
 import os
 from pathlib import Path
 
-from pipeline.errors import BackendUnavailable
 from pipeline.store.files import copy_bytes, expect_hash, explain, explained, landing, sha256_of
 from pipeline.store.storage import MissingObject, Progress, Storage, Stored, check_key, check_sha256
 
@@ -45,12 +44,12 @@ class FolderStorage(Storage):
     def get(self, key: str, out: Path, *, sha256: str | None = None) -> Stored:
         """Copy a stored file to ``out``; see :meth:`Storage.get`."""
         source = self._path(key)
-        expected = sha256 if sha256 is not None else self._hash(source)
-        if not source.is_file():
+        if not self.exists(key):
             raise MissingObject(str(source))
+        expected = check_sha256(sha256) if sha256 is not None else sha256_of(source)
         with explained(out.parent), landing(out) as part:
             copy_bytes(source, part)
-            expect_hash(part, check_sha256(expected), what="The stored file is damaged", where=str(source))
+            expect_hash(part, expected, what="The stored file is damaged", where=str(source))
         return Stored(key, out.stat().st_size, expected, str(source))
 
     def stat(self, key: str) -> Stored | None:
@@ -64,7 +63,9 @@ class FolderStorage(Storage):
 
     def exists(self, key: str) -> bool:
         """Return whether a file is stored under a key."""
-        return self._path(key).is_file()
+        path = self._path(key)
+        with explained(path.parent):
+            return path.is_file()
 
     def delete(self, key: str) -> None:
         """Remove a stored file; it is no error if there is none."""
@@ -90,20 +91,20 @@ class FolderStorage(Storage):
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
-    def _hash(self, path: Path) -> str:
-        if not path.is_file():
-            raise MissingObject(str(path))
+    @staticmethod
+    def _hash(path: Path) -> str:
+        with explained(path.parent):
+            if not path.is_file():
+                raise MissingObject(str(path))
         return sha256_of(path)
 
-    def _holds(self, target: Path, path: Path, sha256: str) -> bool:
+    @staticmethod
+    def _holds(target: Path, path: Path, sha256: str) -> bool:
         """Return whether the same bytes are stored already (other bytes are overwritten)."""
         try:
             same_size = target.stat().st_size == path.stat().st_size
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise self._failed(error) from error
+            raise explain(error, target.parent) from error
         return same_size and sha256_of(target) == sha256
-
-    def _failed(self, error: OSError) -> BackendUnavailable:
-        return explain(error, self.root)
