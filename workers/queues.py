@@ -1,0 +1,32 @@
+"""Every queue and every route, in one table (design, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.production.states import StepKind
+
+TIER_QUEUES = ("draft", "speed", "standard", "premium", "character")
+"""Generation, one queue per tier."""
+CPU_QUEUES = ("check", "media")
+"""Work on this machine's cores."""
+DELIVER, UPKEEP = "deliver", "upkeep"
+QUEUES = (*TIER_QUEUES, *CPU_QUEUES, DELIVER, UPKEEP)
+
+PRIORITY_STEPS = (0, 3, 6)
+"""interactive, standard, batch; 0 is served first (Redis keeps one list for each)."""
+
+TASKS: Mapping[StepKind, str] = {kind: f"dailies.{kind}" for kind in StepKind}
+"""Name of the task that performs each kind of step."""
+SWEEP = "dailies.sweep"
+
+ROUTES: Mapping[str, Mapping[str, str]] = {
+    TASKS[StepKind.GENERATE]: {"queue": "draft"},
+    TASKS[StepKind.CHECK]: {"queue": "check"},
+    TASKS[StepKind.CONFORM]: {"queue": "media"},
+    TASKS[StepKind.MATCH]: {"queue": "check"},
+    TASKS[StepKind.STITCH]: {"queue": "media"},
+    TASKS[StepKind.DELIVER]: {"queue": DELIVER},
+    SWEEP: {"queue": UPKEEP},
+}
+"""Where a task goes if its message does not say; a step's own row always says."""
