@@ -451,7 +451,11 @@ def _check_plain(value: object) -> None:
             raise ValueError(message)
         if isinstance(item, dict):
             entries = cast("dict[object, object]", item)
-            waiting.extend((part, depth + 1) for pair in entries.items() for part in pair)
+            for key, part in entries.items():
+                if not isinstance(key, str) or len(key) > 300:
+                    message = "a name that is no text, or longer than 300 characters"
+                    raise ValueError(message)
+                waiting.extend(((key, depth + 1), (part, depth + 1)))
         elif isinstance(item, list):
             waiting.extend((part, depth + 1) for part in cast("list[object]", item))
         elif isinstance(item, str):
@@ -568,6 +572,10 @@ class Storyboard(Part):
         """Return what all attempts of the shot together may cost, in US dollars, if capped."""
         caps = (shot.max_cost_usd, self.budget.max_cost_per_shot_usd)
         return min((cap for cap in caps if cap is not None), default=None)
+
+    def quality_of(self, shot: Shot) -> Quality:
+        """Return which of the gate's thresholds differ from the tier's."""
+        return shot.quality if shot.quality is not None else self.defaults.quality
 
     def ambience_of(self, shot: Shot) -> str:
         """Return the background sound, empty if none is named or silence is asked for."""
