@@ -25,6 +25,7 @@ COMES_BACK_SHARE = 0.5
 FLASH_S = 0.5
 MAX_CANDIDATES = 4096
 MAX_TIMES = 64
+MAX_PAST = 30
 
 
 @dataclass(slots=True)
@@ -42,7 +43,6 @@ class _Candidate:
     change: float
     histogram_change: float
     before: NDArray[np.float32]
-    after: NDArray[np.float32]
 
 
 def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
@@ -54,17 +54,12 @@ class CutFinder:
 
     def __init__(self) -> None:
         self._window: deque[_Look] = deque(maxlen=2 + LOOK_AHEAD + 1)
+        self._past: deque[_Look] = deque(maxlen=MAX_PAST)
         self._changes, self._histogram_changes = Quantiles(), Quantiles()
         self._candidates: list[_Candidate] = []
 
     def see(
-        self,
-        time_s: float,
-        thumb: NDArray[np.float32],
-        change: float,
-        histogram_change: float,
-        *,
-        black: bool,
+        self, time_s: float, thumb: NDArray[np.float32], change: float, histogram_change: float, *, black: bool
     ) -> None:
         """Take the next frame.
 
@@ -77,45 +72,47 @@ class CutFinder:
         """
         self._changes.see(change)
         self._histogram_changes.see(histogram_change)
+        if len(self._window) == self._window.maxlen:
+            self._past.append(self._window[0])
         self._window.append(_Look(time_s, thumb, change, histogram_change, black))
         if len(self._window) == self._window.maxlen:
             self._judge(2)
 
     def _judge(self, place: int) -> None:
         looks = self._window
-        look, before = looks[place], looks[place - 1]
+        if place < 1:
+            return
+        look, before, after = looks[place], looks[place - 1], looks[-1]
         if look.change < LEAST_CHANGE or look.histogram_change < LEAST_HISTOGRAM_CHANGE:
             return
-        around = [other.change for number, other in enumerate(looks) if number != place and number > 0]
+        around = [other.change for number, other in enumerate(looks) if number not in (0, place)]
         if around and look.change < TIMES_NEIGHBOURS * float(np.median(around)):
             return
-        after = looks[-1]
         if before.black or look.black or after.black:
             return
-        if _distance(before.thumb, after.thumb) < COMES_BACK_SHARE * _distance(before.thumb, look.thumb):
+        near = COMES_BACK_SHARE * _distance(before.thumb, look.thumb)
+        if _distance(before.thumb, after.thumb) < near:
+            return  # a flash of up to three frames begins
+        earlier = [*self._past, *(looks[number] for number in range(place - 1))]
+        if any(look.time_s - past.time_s <= FLASH_S and _distance(past.thumb, after.thumb) < near for past in earlier):
+            # A flash ends: the picture is the one from before it, so its begin was no cut either.
+            last = self._candidates[-1] if self._candidates else None
+            if last and look.time_s - last.time_s <= FLASH_S and _distance(last.before, after.thumb) < near:
+                self._candidates.pop()
             return
         if len(self._candidates) < MAX_CANDIDATES:
-            self._candidates.append(
-                _Candidate(look.time_s, look.change, look.histogram_change, before.thumb, after.thumb)
-            )
+            self._candidates.append(_Candidate(look.time_s, look.change, look.histogram_change, before.thumb))
 
     def finish(self) -> SceneCuts:
         """Return the cuts; the frames still waiting for their look ahead are judged by what there is."""
-        waiting = min(LOOK_AHEAD, len(self._window) - 1)
-        for place in range(len(self._window) - waiting, len(self._window)):
+        full = len(self._window) == self._window.maxlen
+        for place in range(3 if full else 1, len(self._window)):
             self._judge(place)
         typical, typical_histogram = self._changes.at(0.5), self._histogram_changes.at(0.5)
-        cuts: list[_Candidate] = []
-        for candidate in self._candidates:
-            if (
-                candidate.change < TIMES_MEDIAN * typical
-                or candidate.histogram_change < TIMES_MEDIAN * typical_histogram
-            ):
-                continue
-            if cuts and candidate.time_s - cuts[-1].time_s <= FLASH_S:
-                away = _distance(cuts[-1].before, cuts[-1].after)
-                if _distance(cuts[-1].before, candidate.after) < COMES_BACK_SHARE * away:
-                    cuts.pop()  # a flash of several frames: there and back
-                    continue
-            cuts.append(candidate)
-        return SceneCuts(times_s=tuple(cut.time_s for cut in cuts[:MAX_TIMES]), count=len(cuts))
+        times = [
+            candidate.time_s
+            for candidate in self._candidates
+            if candidate.change >= TIMES_MEDIAN * typical
+            and candidate.histogram_change >= TIMES_MEDIAN * typical_histogram
+        ]
+        return SceneCuts(times_s=tuple(times[:MAX_TIMES]), count=len(times))

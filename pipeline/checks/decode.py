@@ -275,13 +275,10 @@ def _frames_expected(container: Any, video: Any) -> int:
 
 def _refuse_damage(clip: Path, frame: VideoFrame, first: VideoFrame, index: int) -> None:
     if frame.is_corrupt:
-        raise MediaError(
-            f"The file is damaged: frame {index} can't be decoded whole.", where=clip.name, remedy=_REMEDY
-        )
+        raise MediaError(f"The file is damaged: frame {index} can't be decoded whole.", where=clip.name, remedy=_REMEDY)
     if (frame.width, frame.height, frame.format.name) != (first.width, first.height, first.format.name):
         raise MediaError(
-            f"The picture changes from {first.width}x{first.height} to {frame.width}x{frame.height} "
-            f"at frame {index}.",
+            f"The picture changes from {first.width}x{first.height} to {frame.width}x{frame.height} at frame {index}.",
             where=clip.name,
             remedy=_REMEDY,
         )
@@ -317,7 +314,8 @@ def _samples(frame: AudioFrame) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         raw = raw.reshape(-1, channels).T
     if raw.dtype == np.uint8:
-        return (raw.astype(np.float32) - 128) / 128
+        return np.asarray((raw.astype(np.float32) - 128) / 128, np.float32)
     if np.issubdtype(raw.dtype, np.integer):
-        return raw.astype(np.float32) / np.float32(np.iinfo(raw.dtype).max + 1)
-    return raw.astype(np.float32, copy=False)
+        full_scale = float(np.iinfo(raw.dtype).max + 1)
+        return np.asarray(raw / full_scale, np.float32)
+    return np.asarray(raw, np.float32)

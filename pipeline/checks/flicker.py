@@ -20,6 +20,7 @@ LEAST_WINDOW = 8
 PERCENTILE = 60.0
 LOCAL_PERCENTILE = 75.0
 GRID = 4
+WEIGH_EVERY = 4
 
 
 class FlickerMeter:
@@ -44,7 +45,8 @@ class FlickerMeter:
         self._window.append((self._times[0], np.abs(one - 2 * two + three) / 4))
         while len(self._window) > LEAST_WINDOW and self._window[0][0] < time_s - WINDOW_S:
             self._window.popleft()
-        if len(self._window) >= LEAST_WINDOW:
+        # Windows overlap by far more than this step; weighing each would cost as much as the rest.
+        if len(self._window) >= LEAST_WINDOW and self._seen % WEIGH_EVERY == 0:
             self._weigh()
 
     def _weigh(self) -> None:
@@ -56,7 +58,7 @@ class FlickerMeter:
 
     def finish(self) -> Flicker | None:
         """Return the worst half second, or ``None`` if there are too few frames to tell."""
-        if self._worst is None and len(self._window) >= 3:
+        if len(self._window) >= (LEAST_WINDOW if self._worst else 3):
             self._weigh()
         if self._worst is None:
             return None

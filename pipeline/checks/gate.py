@@ -116,8 +116,7 @@ def judge(measured: Measurements, asked: Asked, thresholds: Thresholds) -> Verdi
     """
     effective = thresholds.with_overrides(asked.overrides, asked.skip)
     findings = tuple(
-        _finding(name, limit, measured, asked, skipped=name in asked.skip)
-        for name, limit in effective.limits.items()
+        _finding(name, limit, measured, asked, skipped=name in asked.skip) for name, limit in effective.limits.items()
     )
     passed = bool(findings) and all(
         finding.passed is True for finding in findings if finding.severity is Severity.MANDATORY

@@ -30,9 +30,7 @@ STILL_CHANGE = 0.3
 STILL_SHARE = 0.0005
 REPEATED_CHANGE = 0.1
 
-_LIMITED_TO_FULL: NDArray[np.uint8] = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(
-    np.uint8
-)
+_LIMITED_TO_FULL: NDArray[np.uint8] = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 
 
 class PictureMeter:
@@ -54,9 +52,7 @@ class PictureMeter:
     def see(self, picture: Picture) -> None:
         """Take the next frame."""
         small = shrink(picture, WORKING_PIXELS)
-        fine: NDArray[np.float64] = (
-            cv2.calcHist([small], [0], None, [256], [0, 256]).ravel().astype(np.float64)
-        )
+        fine: NDArray[np.float64] = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel().astype(np.float64)
         self._levels += fine / small.size
         histogram = fine.reshape(BINS, -1).sum(axis=1) / small.size
         black = _is_black(fine / small.size)
@@ -121,9 +117,7 @@ class PictureMeter:
         if self._frames < 2:
             return None
         steps = self._frames - 1
-        return Motion(
-            mean=self._change_sum / steps, peak=self._change_peak, changed_share=self._changed_sum / steps
-        )
+        return Motion(mean=self._change_sum / steps, peak=self._change_peak, changed_share=self._changed_sum / steps)
 
     def exposure(self) -> Exposure:
         """Return the brightness over the clip."""

@@ -77,8 +77,7 @@ def _duration(m: Measurements, asked: AskedFor, threshold: float) -> Reading:
     return Reading(
         abs(m.duration_s - wanted),
         good=f"lasts {m.duration_s:.2f} s as asked",
-        bad=f"the clip lasts {m.duration_s:.2f} s; {wanted:.2f} s were asked "
-        f"(at most {threshold:g} s off is allowed)",
+        bad=f"the clip lasts {m.duration_s:.2f} s; {wanted:.2f} s were asked (at most {threshold:g} s off is allowed)",
     )
 
 
@@ -238,9 +237,7 @@ def _contrast(m: Measurements, _asked: AskedFor, threshold: float) -> Reading:
 
 
 def _audio_present(m: Measurements, _asked: AskedFor, _: float) -> Reading:
-    return Reading(
-        float(m.has_audio), good="has sound", bad="the clip has no sound, although sound was asked for"
-    )
+    return Reading(float(m.has_audio), good="has sound", bad="the clip has no sound, although sound was asked for")
 
 
 def _silent(m: Measurements, _asked: AskedFor, threshold: float) -> Reading:

@@ -50,8 +50,7 @@ class SignatureMeter:
         size = _fit(luma.shape, COLOUR_SIDE)
         y: Any = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
         u, v = (
-            cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-            / 2 ** (picture.depth - 8)
+            cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 2 ** (picture.depth - 8)
             for plane in picture.chroma
         )
         lab = yuv_to_lab(y, u, v, matrix=picture.matrix, full_range=picture.full_range)
@@ -66,15 +65,11 @@ class SignatureMeter:
         a, b = (_bin(flat[:, part], -90, 90, _SWATCH_AB_BINS) for part in (1, 2))
         place = (light * _SWATCH_AB_BINS + a) * _SWATCH_AB_BINS + b
         for part in range(3):
-            self._swatches[:, part] += np.bincount(
-                place, weights=flat[:, part], minlength=len(self._swatches)
-            )
+            self._swatches[:, part] += np.bincount(place, weights=flat[:, part], minlength=len(self._swatches))
         self._swatches[:, 3] += np.bincount(place, minlength=len(self._swatches))
 
     def _see_style(self, luma: NDArray[np.uint8]) -> None:
-        small = cv2.resize(luma, _fit(luma.shape, STYLE_SIDE), interpolation=cv2.INTER_AREA).astype(
-            np.float32
-        )
+        small = cv2.resize(luma, _fit(luma.shape, STYLE_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
         across, down = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
         strength, angle = cv2.cartToPolar(across, down, angleInDegrees=True)
         self._edges += float(np.mean(strength > EDGE_LEVEL))

@@ -70,9 +70,7 @@ class SoundMeter:
             clipped += int(lengths[long].sum())
         self._clipped += clipped
         if clipped:
-            span = Span(
-                start_s=self._done / self._rate, end_s=(self._done + usable) / self._rate, frames=clipped
-            )
+            span = Span(start_s=self._done / self._rate, end_s=(self._done + usable) / self._rate, frames=clipped)
             self._worst = longer(self._worst, span)
 
     def finish(self) -> Sound | None:

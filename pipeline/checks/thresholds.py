@@ -101,9 +101,7 @@ class Thresholds(Frozen):
         if not overrides:
             return self
         limits = {
-            name: limit.model_copy(update={"threshold": float(overrides[name])})
-            if name in overrides
-            else limit
+            name: limit.model_copy(update={"threshold": float(overrides[name])}) if name in overrides else limit
             for name, limit in self.limits.items()
         }
         return self.model_copy(update={"limits": limits})

@@ -16,10 +16,7 @@ FRAMES = 36
 ASKED = Asked(width=WIDTH, height=HEIGHT, fps=f"{FPS}/1", frames=FRAMES, audio=True)
 
 # A textured world that the camera moves over: sharp, detailed, no cut.
-PAN = (
-    "mandelbrot=size=640x360:rate=24:start_scale=0.9:end_scale=0.85:inner=convergence,"
-    "crop=320:180:'40+n*2':'60+n'"
-)
+PAN = "mandelbrot=size=640x360:rate=24:start_scale=0.9:end_scale=0.85:inner=convergence,crop=320:180:'40+n*2':'60+n'"
 TONE = "anoisesrc=color=pink:amplitude=0.2:sample_rate=48000:seed=7"
 
 
