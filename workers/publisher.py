@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
@@ -66,7 +66,7 @@ class CeleryPublisher:
             return None
 
     @contextmanager
-    def _reach(self) -> Iterator[Any]:
+    def _reach(self) -> Generator[Any]:
         try:
             with self._app.connection_for_write().clone() as connection:
                 connection.ensure_connection(max_retries=1, timeout=10, errback=None)

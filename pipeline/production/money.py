@@ -6,14 +6,18 @@ against a cap is what was reserved less what was released.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipeline.errors import BudgetRefused
+from pipeline.ledger import entries
+from pipeline.ledger.caps import Refused, Scope, check_reservation
 from pipeline.production.studio import Studio
 from pipeline.store.tables import CutRow, LedgerRow, TakeRow
-from pipeline.units import MicroUsd, format_usd
+from pipeline.units import FREE, MicroUsd
 
 
 def committed(session: Session, where: ColumnElement[bool]) -> MicroUsd:
@@ -30,54 +34,52 @@ def spent(session: Session, where: ColumnElement[bool]) -> MicroUsd:
 
 
 def reserve(studio: Studio, session: Session, cut: CutRow, take: TakeRow, shot_cap: MicroUsd | None) -> None:
-    """Reserve a take's worst case; the cut's row must be locked, so that no two can pass the cap together.
+    """Reserve a take's worst case; the cut's row must be locked, so that no two can pass a cap together.
 
     Raises:
         BudgetRefused: If it would go beyond the cut's budget or the shot's cap; nothing is reserved.
     """
     amount = MicroUsd(take.price_micro_usd)
-    _within(committed(session, LedgerRow.cut_id == cut.id), amount, cut.budget_micro_usd, "the cut's budget")
-    _within(committed(session, LedgerRow.shot_id == take.shot_id), amount, shot_cap, "the shot's cost cap")
-    _write(studio, session, take, "reserve", amount)
+    caps = {Scope.STORYBOARD: cut.budget_micro_usd, Scope.SHOT: shot_cap}
+    verdict = check_reservation(
+        amount,
+        {scope: MicroUsd(cap) for scope, cap in caps.items() if cap is not None},
+        {
+            Scope.STORYBOARD: committed(session, LedgerRow.cut_id == cut.id),
+            Scope.SHOT: committed(session, LedgerRow.shot_id == take.shot_id),
+        },
+    )
+    if isinstance(verdict, Refused):
+        raise BudgetRefused(
+            f"{verdict.reason}.", remedy="Raise it and retry the shot, or let a placeholder stand for it."
+        )
+    _write(studio, session, take, [entries.reserve(take.id, amount)])
 
 
 def settle(studio: Studio, session: Session, take: TakeRow, charged: MicroUsd) -> None:
     """Charge what a take cost and release the rest of its reservation."""
-    rest = MicroUsd(take.price_micro_usd - charged)
-    if rest < 0:
-        raise ValueError(f"take {take.id} cost more than was reserved for it")
     take.charged_micro_usd = charged
-    _write(studio, session, take, "settle", charged)
-    if rest:
-        _write(studio, session, take, "release", rest)
+    _write(studio, session, take, entries.settle(take.id, MicroUsd(take.price_micro_usd), charged))
 
 
 def release(studio: Studio, session: Session, take: TakeRow) -> None:
     """Release the whole reservation of a take that cost nothing; a take without one is left alone."""
     if session.scalar(select(LedgerRow.id).where(LedgerRow.key == f"reserve:{take.id}")):
-        _write(studio, session, take, "release", MicroUsd(take.price_micro_usd))
+        settle(studio, session, take, FREE)
 
 
-def _within(already: MicroUsd, amount: MicroUsd, cap: int | None, what: str) -> None:
-    if cap is not None and already + amount > cap:
-        raise BudgetRefused(
-            f"{format_usd(amount)} more would go beyond {what} of {format_usd(cap)} "
-            f"({format_usd(already)} is spent or reserved).",
-            remedy="Raise it and retry the shot, or accept a placeholder.",
-        )
-
-
-def _write(studio: Studio, session: Session, take: TakeRow, kind: str, amount: MicroUsd) -> None:
-    session.add(
+def _write(studio: Studio, session: Session, take: TakeRow, written: Iterable[entries.Entry]) -> None:
+    session.add_all(
         LedgerRow(
             id=studio.new_id(),
-            key=f"{kind}:{take.id}",
-            kind=kind,
+            key=entry.key,
+            kind=entry.kind,
             cut_id=take.cut_id,
             shot_id=take.shot_id,
             take_id=take.id,
             model=take.model,
-            amount_micro_usd=amount,
+            amount_micro_usd=entry.amount,
             at=studio.clock(),
         )
+        for entry in written
     )

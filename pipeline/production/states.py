@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from pipeline.errors import IllegalTransition
 
@@ -133,11 +134,11 @@ _STEP: Mapping[StepState, frozenset[StepState]] = {
     StepState.DEAD: frozenset(),
 }
 
-MOVES: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
-    CutState: dict(_CUT),
-    ShotState: dict(_SHOT),
-    TakeState: dict(_TAKE),
-    StepState: dict(_STEP),
+MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
+    CutState: _CUT,
+    ShotState: _SHOT,
+    TakeState: _TAKE,
+    StepState: _STEP,
 }
 """Every state machine: its states, and where each may go."""
 

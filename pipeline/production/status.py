@@ -180,10 +180,20 @@ def _remedy(cut: CutRow) -> str:
     return ""
 
 
-_SHARE = {ShotState.WAITING: 0.0, ShotState.GENERATING: 0.1, ShotState.ACCEPTED: 0.7, ShotState.READY: 1.0}
-_SHARE |= {ShotState.NEEDS_ATTENTION: 1.0, ShotState.CANCELLED: 1.0}
-_CUT_SHARE = {CutState.GENERATING: 0.0, CutState.MATCHING: 0.85, CutState.STITCHING: 0.87}
-_CUT_SHARE |= {CutState.DELIVERING: 0.97, CutState.DELIVERED: 1.0}
+_SHARE = {
+    ShotState.WAITING: 0.0,
+    ShotState.GENERATING: 0.1,
+    ShotState.ACCEPTED: 0.7,
+    ShotState.READY: 1.0,
+    ShotState.NEEDS_ATTENTION: 1.0,
+    ShotState.CANCELLED: 1.0,
+}
+_CUT_SHARE = {
+    CutState.MATCHING: 0.85,
+    CutState.STITCHING: 0.87,
+    CutState.DELIVERING: 0.97,
+    CutState.DELIVERED: 1.0,
+}
 
 
 def _progress(session: Session, cut: CutRow, counts: dict[ShotState, int]) -> float:

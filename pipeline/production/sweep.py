@@ -159,7 +159,7 @@ def _find_lost(studio: Studio) -> list[StepMessage]:
             .where(StepRow.state == StepState.PUBLISHED)
             .group_by(StepRow.queue)
         ):
-            if oldest >= overdue:
+            if oldest is None or oldest >= overdue:
                 continue
             waiting = studio.publisher.depth(queue)
             missing[queue] = count if waiting is None else count - waiting

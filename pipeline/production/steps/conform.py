@@ -11,6 +11,7 @@ from pipeline.errors import StaleLease
 from pipeline.media.conform import Conformed, conform, placeholder
 from pipeline.media.mezzanine import MezzanineFormat
 from pipeline.production.boards import board_of
+from pipeline.production.film import film_plan
 from pipeline.production.formats import formats_of
 from pipeline.production.leases import Effect
 from pipeline.production.work import Work
@@ -27,8 +28,9 @@ def execute(work: Work) -> Effect:
         board = board_of(session, cut.storyboard_id)
         take = session.get(TakeRow, claim.take_id) if claim.take_id else None
         fmt = next(each for each in formats_of(board.storyboard, cut.stage).values() if each.key == format_key)
-        frames = int(board.storyboard.frames_of(board.shots[shot.key], fmt.fps))
-        made = _earlier(work, session, source, format_key, frames)
+        plan = film_plan(board, fmt)
+        frames, keyframes = plan.shot(shot.key).frames, plan.keyframes(shot.key)
+        made = _earlier(work, session, source, format_key, frames, keyframes)
     if made is not None:
         return _keep(work, source, format_key, made)
     if shot.source != source:
@@ -43,12 +45,14 @@ def execute(work: Work) -> Effect:
             work.scratch / "mezzanine.mp4",
             work.scratch / "mezzanine.wav",
             work.progress,
+            keyframes=keyframes,
         )
     row = {
         "video_sha256": studio.artifacts.add(conformed.video, suffix=".mp4").sha256,
         "audio_sha256": studio.artifacts.add(conformed.audio, suffix=".wav").sha256,
         "facts": {
             "frames": conformed.frames,
+            "keyframes": list(keyframes),
             "samples": conformed.samples,
             "held": conformed.held,
             "trimmed": conformed.trimmed,
@@ -66,14 +70,17 @@ def _placeholder(work: Work, shot: ShotRow, frames: int, fmt: MezzanineFormat) -
     return Conformed(video, audio, frames, fmt.samples(frames), silent=True, notes=("a placeholder",))
 
 
-def _earlier(work: Work, session: Session, source: str, format_key: str, frames: int) -> dict[str, Any] | None:
-    """Return what an earlier cut made of the same clip, in the same format and length."""
+def _earlier(
+    work: Work, session: Session, source: str, format_key: str, frames: int, keyframes: tuple[int, ...]
+) -> dict[str, Any] | None:
+    """Return what an earlier cut made of the same clip: same format, length and places to copy from."""
     rows = session.scalars(
         select(MezzanineRow).where(MezzanineRow.source == source, MezzanineRow.format == format_key).limit(20)
     )
     has = work.studio.artifacts.has
     for row in rows:
-        if row.facts["frames"] == frames and has(row.video_sha256, ".mp4") and has(row.audio_sha256, ".wav"):
+        alike = row.facts["frames"] == frames and tuple(row.facts["keyframes"]) == keyframes
+        if alike and has(row.video_sha256, ".mp4") and has(row.audio_sha256, ".wav"):
             return {"video_sha256": row.video_sha256, "audio_sha256": row.audio_sha256, "facts": row.facts}
     return None
 
