@@ -157,11 +157,7 @@ def _transitions(board: Storyboard) -> Iterator[Finding]:
     for order, (index, shot) in enumerate(places):
         transition = board.transition_of(shot)
         head = transition if order or transition.kind is TransitionKind.FADE else Transition()
-        if (
-            order == 0
-            and shot.transition
-            and shot.transition.kind not in {TransitionKind.CUT, TransitionKind.FADE}
-        ):
+        if order == 0 and shot.transition and shot.transition.kind not in {TransitionKind.CUT, TransitionKind.FADE}:
             yield Finding(
                 ("shots", index, "transition", "kind"),
                 f"no shot comes before it, so there is no {transition.kind.value}",
@@ -211,8 +207,7 @@ def _length(board: Storyboard) -> Iterator[Finding]:
 
 def _names(board: Storyboard, shot: Shot, path: Path) -> Iterator[Finding]:
     wanted: list[tuple[str, Path, str]] = [
-        ("characters", (*path, "characters", index, "id"), one.id)
-        for index, one in enumerate(shot.characters)
+        ("characters", (*path, "characters", index, "id"), one.id) for index, one in enumerate(shot.characters)
     ]
     if shot.location is not None:
         wanted.append(("locations", (*path, "location"), shot.location))
@@ -243,13 +238,9 @@ def _modes(board: Storyboard, shot: Shot, path: Path) -> Iterator[Finding]:
         )
     if mode is Mode.FIRST_LAST_FRAME and not (begins and shot.last_frame):
         missing = (
-            "last_frame"
-            if begins
-            else "first_frame (or continues)" + ("" if shot.last_frame else " and last_frame")
+            "last_frame" if begins else "first_frame (or continues)" + ("" if shot.last_frame else " and last_frame")
         )
-        yield Finding(
-            place, f"first-last-frame needs {missing} in shot {shot.id!r}", "Add it, or choose another mode."
-        )
+        yield Finding(place, f"first-last-frame needs {missing} in shot {shot.id!r}", "Add it, or choose another mode.")
     elif mode is Mode.IMAGE_TO_VIDEO and not begins and not _pictures(board, shot):
         yield Finding(
             place,
@@ -258,9 +249,7 @@ def _modes(board: Storyboard, shot: Shot, path: Path) -> Iterator[Finding]:
             relies=_FRAMES,
         )
     elif mode is Mode.IMAGE_TO_VIDEO and shot.last_frame:
-        yield Finding(
-            (*path, "last_frame"), "image-to-video does not use it", "Choose first-last-frame.", warning=True
-        )
+        yield Finding((*path, "last_frame"), "image-to-video does not use it", "Choose first-last-frame.", warning=True)
     elif mode is Mode.TEXT_TO_VIDEO and (shot.mode or board.defaults.mode) and (begins or shot.last_frame):
         yield Finding(place, "text-to-video uses no frames", "Remove the mode, or the frames.", warning=True)
 
@@ -319,10 +308,7 @@ def _template(board: Storyboard, shot: Shot, path: Path) -> Iterator[Finding]:
         known = dict.fromkeys((*templates.SHOT_WORDS, *board.variables, *shot.variables))
         for missing in (word for word in wanted if word not in known):
             place = (*path, "template") if shot.template else path
-            remedy = (
-                templates.hint(missing, known)
-                or f"Add {missing} to variables: of the shot or the storyboard."
-            )
+            remedy = templates.hint(missing, known) or f"Add {missing} to variables: of the shot or the storyboard."
             yield Finding(
                 place,
                 f"template {name!r} needs the variable {missing!r}",
@@ -367,9 +353,7 @@ def _models(models: ModelChoice, path: Path) -> Iterator[Finding]:
     if models.pin and models.pin in models.deny:
         yield Finding((*path, "pin"), f"{models.pin!r} is pinned and denied", "Keep one of the two.")
     if models.pin and models.allow and models.pin not in models.allow:
-        yield Finding(
-            (*path, "pin"), f"{models.pin!r} is not among the allowed models", "Allow it, or remove allow."
-        )
+        yield Finding((*path, "pin"), f"{models.pin!r} is not among the allowed models", "Allow it, or remove allow.")
     for index, name in enumerate(models.allow):
         if name in models.deny:
             yield Finding((*path, "allow", index), f"{name!r} is allowed and denied", "Keep one of the two.")

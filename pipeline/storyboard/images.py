@@ -116,6 +116,4 @@ def _decode(path: Path, written: str) -> None:
             "Export it as PNG, JPEG or WebP.",
         ) from error
     except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise ImageRefusedError(
-            f"{written!r} is damaged or absurd", "Export it anew as PNG, JPEG or WebP."
-        ) from error
+        raise ImageRefusedError(f"{written!r} is damaged or absurd", "Export it anew as PNG, JPEG or WebP.") from error

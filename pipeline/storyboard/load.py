@@ -143,9 +143,7 @@ def _text(path: Path) -> str:
     if control:
         line = text.count("\n", 0, control.start()) + 1
         column = control.start() - text.rfind("\n", 0, control.start())
-        raise UnreadableError(
-            f"the control character U+{ord(control[0]):04X} is not text", "Remove it.", line, column
-        )
+        raise UnreadableError(f"the control character U+{ord(control[0]):04X} is not text", "Remove it.", line, column)
     return text
 
 

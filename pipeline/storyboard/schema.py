@@ -32,7 +32,7 @@ SILENCE = frozenset({"none", "silence", "silent"})
 MAX_FILM_S = 4 * 3600.0
 MAX_PARAMETER_DEPTH = 6
 MAX_PARAMETER_VALUES = 500
-MAX_EXACT_INTEGER = 2**53
+MAX_EXACT_INTEGER = 10**15  # JSON readers use doubles; the same bound as in nodes.py
 
 # Control characters, line and paragraph separators, lone surrogates, non-characters: invisible in an
 # editor, and refused or rewritten by captions, YAML and databases.
@@ -451,25 +451,28 @@ def _check_plain(value: object) -> None:
             raise ValueError(message)
         if isinstance(item, dict):
             entries = cast("dict[object, object]", item)
-            for key, part in entries.items():
-                if not isinstance(key, str) or len(key) > 300:
-                    message = "a name that is no text, or longer than 300 characters"
-                    raise ValueError(message)
-                waiting.extend(((key, depth + 1), (part, depth + 1)))
+            if not all(isinstance(key, str) and len(_printable(key)) <= 300 for key in entries):
+                message = "a name that is no text, or longer than 300 characters"
+                raise ValueError(message)
+            waiting.extend((part, depth + 1) for part in entries.values())
         elif isinstance(item, list):
             waiting.extend((part, depth + 1) for part in cast("list[object]", item))
-        elif isinstance(item, str):
-            if len(item) > 8000:
-                message = "a text longer than 8000 characters"
-                raise ValueError(message)
-            _printable(item)
-        elif isinstance(item, int | float) and not isinstance(item, bool):
-            if not math.isfinite(item) or (isinstance(item, int) and abs(item) > MAX_EXACT_INTEGER):
-                message = f"not a number that every provider can read: {item}"
-                raise ValueError(message)
-        elif item is not None and not isinstance(item, bool):
-            message = f"not a plain value: {type(item).__name__}"
-            raise ValueError(message)
+        else:
+            _check_plain_scalar(item)
+
+
+def _check_plain_scalar(value: object) -> None:
+    message = ""
+    if isinstance(value, str):
+        message = "a text longer than 8000 characters" if len(_printable(value)) > 8000 else ""
+    elif isinstance(value, float):
+        message = "" if math.isfinite(value) else f"not a finite number: {value}"
+    elif isinstance(value, int):
+        message = "" if abs(value) < MAX_EXACT_INTEGER else f"not a number that every provider reads exactly: {value}"
+    elif value is not None:
+        message = f"not a plain value: {type(value).__name__}"
+    if message:
+        raise ValueError(message)
 
 
 class Storyboard(Part):

@@ -66,9 +66,7 @@ def validate(root: Node, data: Data) -> Outcome:
         data: Their plain value (``nodes.to_data``).
     """
     if not isinstance(data, dict):
-        fault = Fault(
-            (), f"the file holds {nodes.describe(root)}, not a storyboard", "Begin with schema_version: 1."
-        )
+        fault = Fault((), f"the file holds {nodes.describe(root)}, not a storyboard", "Begin with schema_version: 1.")
         return Outcome(None, (fault,))
     first: tuple[Fault, ...] | None = None
     touched: list[Path] = []
@@ -165,9 +163,7 @@ def _words(error: Any, path: Path, node: Node) -> tuple[str, str]:  # noqa: PLR0
     if kind == "enum":
         choices = tuple(re.findall(r"'([^']*)'", context["expected"]))
         written = node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
-        return f"{found} is none of {', '.join(choices)}", did_you_mean(
-            written, choices
-        ) or "Choose one of them."
+        return f"{found} is none of {', '.join(choices)}", did_you_mean(written, choices) or "Choose one of them."
     if kind == "literal_error":
         return f"{found} is no version that this release reads", f"Write {context['expected']}."
     if kind == "string_pattern_mismatch":
@@ -222,9 +218,7 @@ def _wrong_type(kind: str, path: Path, node: Node, found: str) -> tuple[str, str
     if found == "nothing":
         bare = "palette" in path
         return message, (
-            "Put colours in quotes: a bare # begins a comment."
-            if bare
-            else "Give it a value, or remove the line."
+            "Put colours in quotes: a bare # begins a comment." if bare else "Give it a value, or remove the line."
         )
     remedy = f"Write {expected}."
     if isinstance(node, Scalar):
@@ -277,9 +271,7 @@ def _meant(path: Path) -> str:
         return "Remove it."
     for field, info in model.model_fields.items():
         if any(name in part.model_fields for part in _models_in(info.annotation)):
-            return (
-                f"It belongs under {field}: write {dotted((*path[:-1], field))} with {shorten(name)} in it."
-            )
+            return f"It belongs under {field}: write {dotted((*path[:-1], field))} with {shorten(name)} in it."
     near = did_you_mean(name, tuple(model.model_fields))
     return near or f"Remove it; the fields here are {', '.join(model.model_fields)}."
 

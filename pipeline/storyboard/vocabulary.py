@@ -227,9 +227,7 @@ MOVES: tuple[Word, ...] = (
     ),
     Word("whip-pan-left", "A pan to the left, too fast to see.", ("whip-left", "swish-pan-left")),
     Word("whip-pan-right", "The same to the right.", ("whip-pan", "whip", "swish-pan", "whip-right")),
-    Word(
-        "roll", "Turns about its own axis; the horizon tips.", ("rotate", "spin", "roll-left", "roll-right")
-    ),
+    Word("roll", "Turns about its own axis; the horizon tips.", ("rotate", "spin", "roll-left", "roll-right")),
 )
 
 ANGLES: tuple[Word, ...] = (
@@ -254,9 +252,7 @@ ANGLES: tuple[Word, ...] = (
             "drone",
         ),
     ),
-    Word(
-        "worms-eye", "From the ground, steeply up.", ("worm-eye", "ground", "ground-level", "worms-eye-view")
-    ),
+    Word("worms-eye", "From the ground, steeply up.", ("worm-eye", "ground", "ground-level", "worms-eye-view")),
     Word("dutch", "Tilted horizon.", ("dutch-tilt", "dutch-tilted", "canted", "oblique", "tilted")),
     Word("profile", "From the side.", ("side", "side-on", "side-profile", "lateral")),
     Word("three-quarter", "Between front and side.", ("three-quarters", "3-4", "corner")),

@@ -101,9 +101,7 @@ class _Builder:
 
     def _document(self, event: Any, line: int, column: int) -> None:
         if self.root is not None:
-            raise UnreadableError(
-                "a second document begins here", "Keep one storyboard per file.", line, column
-            )
+            raise UnreadableError("a second document begins here", "Keep one storyboard per file.", line, column)
         if event.tags:
             raise UnreadableError("%TAG directives are not allowed", "Remove the line.", line, column)
 
@@ -207,9 +205,7 @@ def read_yaml(text: str) -> Node:
 def _readable(error: MarkedYAMLError) -> UnreadableError:
     mark: Any = error.problem_mark or error.context_mark
     said = ", ".join(str(part) for part in (error.context, error.problem) if part)
-    remedy = next(
-        (remedy for piece, remedy in _REMEDIES if piece in said), "Correct the line, or the one above it."
-    )
+    remedy = next((remedy for piece, remedy in _REMEDIES if piece in said), "Correct the line, or the one above it.")
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     return UnreadableError(f"not well-formed YAML: {said[:200]}", remedy, line, column)
 
@@ -227,12 +223,12 @@ def _scalar(event: Any, line: int, column: int) -> Scalar:
     if fault or event.style is not None:
         return Scalar(line, column, fault=fault, value=text)
     try:
-        return Scalar(line, column, value=_resolved(text), text=text)
+        return Scalar(line, column, value=resolved(text), text=text)
     except UnreadableError as error:
         return Scalar(line, column, fault=(error.message, error.remedy), text=text)
 
 
-def _resolved(text: str) -> str | int | float | bool | None:
+def resolved(text: str) -> str | int | float | bool | None:
     """Return what a text without quotes stands for in the core schema."""
     if text in _NULL:
         return None
