@@ -155,9 +155,7 @@ def check_out(out: Path) -> None:
     """
     try:
         if out.is_dir() or not out.name:
-            raise InputError(
-                "-o names a folder.", where=str(out), remedy="Name a file in it, such as film.mp4."
-            )
+            raise InputError("-o names a folder.", where=str(out), remedy="Name a file in it, such as film.mp4.")
         out.parent.mkdir(parents=True, exist_ok=True)
         # Tried rather than asked: access rights alone do not tell of read-only mounts and quotas.
         with tempfile.TemporaryFile(dir=out.parent):

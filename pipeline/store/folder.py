@@ -26,9 +26,7 @@ class FolderStorage(Storage):
     def __repr__(self) -> str:
         return f"FolderStorage({str(self.root)!r})"
 
-    def put(
-        self, key: str, path: Path, *, sha256: str, content_type: str, progress: Progress | None = None
-    ) -> Stored:
+    def put(self, key: str, path: Path, *, sha256: str, content_type: str, progress: Progress | None = None) -> Stored:
         """Store a file; see :meth:`Storage.put`. The content type is not kept: the suffix tells it."""
         del content_type
         target = self._path(key)

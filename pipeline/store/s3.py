@@ -65,9 +65,7 @@ class S3Storage(Storage):
     def __repr__(self) -> str:
         return f"S3Storage({self._root!r})"
 
-    def put(
-        self, key: str, path: Path, *, sha256: str, content_type: str, progress: Progress | None = None
-    ) -> Stored:
+    def put(self, key: str, path: Path, *, sha256: str, content_type: str, progress: Progress | None = None) -> Stored:
         """Upload a file and verify what arrived; see :meth:`Storage.put`."""
         full_key = self._full(key)
         check_sha256(sha256)
@@ -215,9 +213,7 @@ class S3Storage(Storage):
                 raise s3_errors.missing_bucket(f"s3://{self._bucket}") from error
             raise
 
-    def _upload(
-        self, target: Target, path: Path, stored: Stored, content_type: str, progress: Progress | None
-    ) -> None:
+    def _upload(self, target: Target, path: Path, stored: Stored, content_type: str, progress: Progress | None) -> None:
         def upload(*, checksums: bool) -> None:
             one = Upload(
                 target,

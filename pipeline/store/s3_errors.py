@@ -23,9 +23,7 @@ from botocore.exceptions import (
 from pipeline.errors import BackendUnavailable, DailiesError
 
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-UNSUPPORTED = frozenset(
-    {"501", "NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation"}
-)
+UNSUPPORTED = frozenset({"501", "NotImplemented", "InvalidArgument", "InvalidRequest", "UnsupportedOperation"})
 """How servers refuse headers that they do not know, such as checksums."""
 
 _NO_BUCKET = frozenset({"NoSuchBucket"})
@@ -34,9 +32,7 @@ _BAD_KEY = frozenset(
     {"401", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthFailure", "InvalidSecurity", "NotSignedUp"}
 )
 _BAD_TOKEN = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
-_REGION = frozenset(
-    {"301", "307", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraint"}
-)
+_REGION = frozenset({"301", "307", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraint"})
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 _FULL = frozenset({"507", "QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "EntityTooLarge"})

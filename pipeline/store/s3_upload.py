@@ -145,9 +145,7 @@ class Upload:
         upload_id = client.create_multipart_upload(**self._names, **self._facts, **extra)["UploadId"]
         try:
             parts = self._send(upload_id, size, progress)
-            client.complete_multipart_upload(
-                **self._names, UploadId=upload_id, MultipartUpload={"Parts": parts}
-            )
+            client.complete_multipart_upload(**self._names, UploadId=upload_id, MultipartUpload={"Parts": parts})
         except BaseException as error:
             # "No such upload" means that the server had completed it and only its reply was lost, or
             # that it is gone; the caller's look at the object tells which.
@@ -234,9 +232,8 @@ class Upload:
 
 def _parts(path: Path, part_size: int) -> Generator[bytes]:
     try:
-        file = path.open("rb")
+        with path.open("rb") as file:
+            while body := file.read(part_size):
+                yield body
     except OSError as error:
         raise unreadable(path, error) from error
-    with file:
-        while body := file.read(part_size):
-            yield body

@@ -85,9 +85,7 @@ class Storage(ABC):
     """
 
     @abstractmethod
-    def put(
-        self, key: str, path: Path, *, sha256: str, content_type: str, progress: Progress | None = None
-    ) -> Stored:
+    def put(self, key: str, path: Path, *, sha256: str, content_type: str, progress: Progress | None = None) -> Stored:
         """Store a file, verify what was stored, and return it.
 
         If the same bytes are there already, nothing is written; other bytes are replaced, in one
@@ -219,9 +217,7 @@ def _open_s3(url: SplitResult, endpoint_url: str | None) -> Storage:
     from pipeline.store.s3 import S3Storage  # noqa: PLC0415 - importing boto3 takes long; most processes need none
 
     if "@" in url.netloc:
-        raise _refused(
-            "holds credentials", remedy="Put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead."
-        )
+        raise _refused("holds credentials", remedy="Put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead.")
     if not _BUCKET.fullmatch(url.netloc):
         raise _refused("names no valid bucket (3 to 63 lower-case letters, digits, dots, hyphens)")
     prefix = url.path.strip("/")

@@ -62,9 +62,7 @@ class _Recording(FolderStorage):
         super().delete(key)
 
 
-def test_a_delivery_arrives_whole_and_is_told_in_the_order_it_was_given(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_a_delivery_arrives_whole_and_is_told_in_the_order_it_was_given(storage: Storage, tmp_path: Path) -> None:
     files = cut(tmp_path / "cut")
 
     stored = deliver(storage, files, delivery_prefix("lighthouse", "cut-1"))
@@ -113,9 +111,7 @@ def test_while_a_delivery_is_replaced_the_old_manifest_vouches_for_nothing(tmp_p
     assert not storage.exists(f"{PREFIX}/film.manifest.json")
 
 
-def test_delivering_the_same_again_uploads_nothing(
-    s3_proxy: S3Proxy, s3_server: S3Server, tmp_path: Path
-) -> None:
+def test_delivering_the_same_again_uploads_nothing(s3_proxy: S3Proxy, s3_server: S3Server, tmp_path: Path) -> None:
     storage = S3Storage(s3_server.new_bucket(), endpoint_url=s3_proxy.url)
     files = cut(tmp_path / "cut")
     first = deliver(storage, files, PREFIX)
@@ -155,9 +151,7 @@ def test_progress_counts_the_bytes_of_the_whole_delivery(storage: Storage, tmp_p
     assert shares[-1] == pytest.approx(1.0)
 
 
-def test_a_delivery_without_one_manifest_or_with_a_name_used_twice_is_refused(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_a_delivery_without_one_manifest_or_with_a_name_used_twice_is_refused(storage: Storage, tmp_path: Path) -> None:
     files = cut(tmp_path / "cut")
 
     for wrong in (
@@ -171,9 +165,7 @@ def test_a_delivery_without_one_manifest_or_with_a_name_used_twice_is_refused(
     assert not storage.exists(f"{PREFIX}/film.mp4")
 
 
-def test_a_file_that_is_gone_stops_the_delivery_before_anything_is_sent(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_a_file_that_is_gone_stops_the_delivery_before_anything_is_sent(storage: Storage, tmp_path: Path) -> None:
     files = cut(tmp_path / "cut")
     files[2].path.unlink()
 

@@ -54,9 +54,7 @@ def test_what_was_put_comes_back_byte_for_byte(storage: Storage, tmp_path: Path,
     stored = keep(storage, "cuts/one/film.mp4", content, tmp_path)
     got = storage.get("cuts/one/film.mp4", tmp_path / "new" / "back.mp4", sha256=hash_of(content))
 
-    assert stored == Stored(
-        "cuts/one/film.mp4", len(content), hash_of(content), storage.locate("cuts/one/film.mp4")
-    )
+    assert stored == Stored("cuts/one/film.mp4", len(content), hash_of(content), storage.locate("cuts/one/film.mp4"))
     assert got == stored
     assert storage.stat("cuts/one/film.mp4") == stored
     assert storage.exists("cuts/one/film.mp4")
@@ -95,9 +93,7 @@ def test_getting_what_is_not_there_says_so_and_leaves_no_file(storage: Storage, 
     assert not out.exists() or not list(out.iterdir())
 
 
-def test_a_file_that_has_not_the_hash_it_is_said_to_have_is_not_stored(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_a_file_that_has_not_the_hash_it_is_said_to_have_is_not_stored(storage: Storage, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(b"changed meanwhile")
 
@@ -149,9 +145,7 @@ def test_work_that_is_stopped_by_its_progress_stores_nothing(storage: Storage, t
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        storage.put(
-            "film.mp4", path, sha256=hash_of(path.read_bytes()), content_type="video/mp4", progress=stop
-        )
+        storage.put("film.mp4", path, sha256=hash_of(path.read_bytes()), content_type="video/mp4", progress=stop)
 
     assert not storage.exists("film.mp4")
 
@@ -160,9 +154,7 @@ def test_a_storage_that_can_be_used_passes_its_check(storage: Storage) -> None:
     storage.check()
 
 
-def test_a_key_that_could_lead_elsewhere_is_refused_by_every_operation(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_a_key_that_could_lead_elsewhere_is_refused_by_every_operation(storage: Storage, tmp_path: Path) -> None:
     source = tmp_path / "s"
     source.write_bytes(b"")
     keys = ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", ".hidden", "a/.b", "a\\b", "a\nb", "a b", "ä"]

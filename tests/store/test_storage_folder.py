@@ -138,9 +138,7 @@ def test_a_folder_that_is_closed_to_us_is_a_clear_error_of_every_operation(close
         lambda: storage.stat("film.mp4"),
         lambda: storage.delete("film.mp4"),
         lambda: storage.get("film.mp4", source.parent / "never.mp4"),
-        lambda: storage.put(
-            "film.mp4", source, sha256=hash_of(source.read_bytes()), content_type="text/plain"
-        ),
+        lambda: storage.put("film.mp4", source, sha256=hash_of(source.read_bytes()), content_type="text/plain"),
     ):
         with pytest.raises(BackendUnavailable, match="can't be written"):
             use()

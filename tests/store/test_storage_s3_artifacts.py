@@ -48,9 +48,7 @@ def test_a_take_made_elsewhere_is_downloaded_once(
     assert not paths
 
 
-def test_a_take_made_here_is_not_downloaded(
-    storage: S3Storage, s3_proxy: S3Proxy, take: Path, tmp_path: Path
-) -> None:
+def test_a_take_made_here_is_not_downloaded(storage: S3Storage, s3_proxy: S3Proxy, take: Path, tmp_path: Path) -> None:
     artifacts = ArtifactStore(storage, tmp_path / "cache")
 
     artifact = artifacts.add(take)
@@ -87,9 +85,7 @@ def test_a_take_damaged_or_missing_at_the_server_is_never_handed_out(
     with pytest.raises(MissingObject):
         artifacts.fetch(artifact.sha256, ".mp4")
 
-    assert [
-        path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.parent.name != "locks"
-    ] == []
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.parent.name != "locks"] == []
 
 
 def test_processes_that_want_the_same_take_at_once_download_it_once(
@@ -125,9 +121,7 @@ def test_processes_that_want_the_same_take_at_once_download_it_once(
         artifact.sha256,
     ]
 
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

@@ -29,12 +29,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.loaders
 import pytest
 from botocore.config import Config
 
 # Credentials of nobody: the server runs on this machine's loopback and keeps nothing.
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key"
 _START_LIMIT_S = 60.0
+_DESCRIPTIONS = botocore.loaders.create_loader()
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def s3_server(s3_process: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # Every new session parses 2 MB of service descriptions anew; tests make a hundred sessions.
+    monkeypatch.setattr(botocore.loaders, "create_loader", lambda _path=None: _DESCRIPTIONS)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
     return s3_process
