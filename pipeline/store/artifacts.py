@@ -95,8 +95,11 @@ class ArtifactStore:
         stored = self._storage.put(
             key, path, sha256=sha256, content_type=content_type_of(f"x{kept_suffix}"), progress=progress
         )
-        if self._storage.local(key) is None:
+        local = self._storage.local(key)
+        if local is None:
             self._keep_near(path, sha256, kept_suffix)
+        else:
+            self._remember(local, sha256)  # put has just verified it
         return Artifact(sha256, stored.size, kept_suffix, key)
 
     def fetch(self, sha256: str, suffix: str) -> Path:
