@@ -147,6 +147,11 @@ def _frames(
     first = override
     if first is None and shot.first_frame:
         first = Image(sha256=_hash_of(images, shot.first_frame, shot), view="first frame")
+    if first is None:
+        # Image-to-video without a frame of its own begins with the most telling picture it has.
+        subject, picture = next(iter(storyboard.references_of(shot)), ("", None))
+        if picture is not None:
+            first = Image(sha256=_hash_of(images, picture.path, shot), subject=subject, view=picture.view)
     last = None
     if shot.last_frame and mode is Mode.FIRST_LAST_FRAME:
         last = Image(sha256=_hash_of(images, shot.last_frame, shot), view="last frame")

@@ -40,8 +40,8 @@ def timed_dialogue(storyboard: Storyboard, shot: Shot, duration_s: float) -> tup
                 Speech(
                     speaker=_name(storyboard, lines[index].speaker),
                     text=lines[index].text,
-                    start_s=round(begin, 3),
-                    end_s=round(stop, 3),
+                    start_s=min(round(begin, 3), duration_s),
+                    end_s=min(round(stop, 3), duration_s),
                 )
             )
             begin = stop

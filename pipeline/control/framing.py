@@ -62,9 +62,7 @@ def _even_margins(share: float) -> SafeArea:
 # controls over the picture: about an eighth above, a fifth below, a tenth at the right.
 ASPECTS: Final = (
     AspectTemplate("16:9", _even_margins(0.035), _even_margins(0.05), "television, web"),
-    AspectTemplate(
-        "9:16", SafeArea(0.05, 0.08, 0.1, 0.16), SafeArea(0.06, 0.13, 0.12, 0.2), "vertical players"
-    ),
+    AspectTemplate("9:16", SafeArea(0.05, 0.08, 0.1, 0.16), SafeArea(0.06, 0.13, 0.12, 0.2), "vertical players"),
     AspectTemplate("1:1", _even_margins(0.035), _even_margins(0.05), "feeds"),
     AspectTemplate("4:5", SafeArea(0.04, 0.05, 0.04, 0.08), SafeArea(0.06, 0.08, 0.06, 0.12), "feeds"),
     AspectTemplate("4:3", _even_margins(0.035), _even_margins(0.05), "older television"),

@@ -132,9 +132,7 @@ def _bounded(text: str, limit: int | str, what: str, model: str, notes: list[str
     if not isinstance(limit, int) or len(text) <= limit:
         return text
     kept = trimmed(text, limit)
-    notes.append(
-        f"the {what} has {len(text)} characters, {model} takes {limit}; left out: {text[len(kept) :].strip()}"
-    )
+    notes.append(f"the {what} has {len(text)} characters, {model} takes {limit}; left out: {text[len(kept) :].strip()}")
     return kept
 
 

@@ -89,15 +89,11 @@ def missing_settings(name: str, environment: Mapping[str, str]) -> tuple[str, ..
     """
     if name in SHIPPED:
         groups = SHIPPED[name].settings
-        return tuple(
-            " or ".join(group) for group in groups if not any(environment.get(each) for each in group)
-        )
+        return tuple(" or ".join(group) for group in groups if not any(environment.get(each) for each in group))
     return engine_class(name).missing_settings(environment)
 
 
-def available(
-    environment: Mapping[str, str], names: Iterable[str] | None = None
-) -> Mapping[str, tuple[str, ...]]:
+def available(environment: Mapping[str, str], names: Iterable[str] | None = None) -> Mapping[str, tuple[str, ...]]:
     """Return engine -> the settings that it still lacks, none if it can work.
 
     Args:

@@ -31,9 +31,7 @@ def expected_attempts(acceptance: Fraction, max_attempts: int) -> Fraction:
     return (1 - (1 - acceptance) ** max_attempts) / acceptance
 
 
-def expected_cost(
-    price: MicroUsd, *, acceptance: Fraction, max_attempts: int, candidates: int = 1
-) -> MicroUsd:
+def expected_cost(price: MicroUsd, *, acceptance: Fraction, max_attempts: int, candidates: int = 1) -> MicroUsd:
     """Return price x expected attempts x candidates, rounded up to the micro-USD."""
     return MicroUsd(math.ceil(price * expected_attempts(acceptance, max_attempts) * candidates))
 

@@ -174,9 +174,7 @@ def _billed(charges: Charges) -> list[tuple[str, str]]:
 
 
 def _rate(rate: Rate) -> str:
-    conditions = rate.model_dump(
-        mode="json", exclude_none=True, exclude={"unit", "usd", "up_to_usd", "beyond"}
-    )
+    conditions = rate.model_dump(mode="json", exclude_none=True, exclude={"unit", "usd", "up_to_usd", "beyond"})
     when = ", ".join(f"{name} {value}" for name, value in conditions.items())
     most = f" (up to ${rate.up_to_usd.normalize():f})" if rate.up_to_usd is not None else ""
     return f"${rate.usd.normalize():f} per {rate.unit}{most}" + (f" if {when}" if when else "")

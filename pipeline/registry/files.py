@@ -71,9 +71,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
             f"it can't be read: {error.strerror}.", where=str(path), remedy="Check the file's permissions."
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            "it is not UTF-8 text.", where=str(path), remedy="Save it as UTF-8."
-        ) from error
+        raise ConfigurationError("it is not UTF-8 text.", where=str(path), remedy="Save it as UTF-8.") from error
     if len(raw) > MAX_BYTES:
         raise ConfigurationError(
             f"it is larger than {MAX_BYTES // 1_000_000} MB.",
@@ -85,9 +83,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except (YAMLError, ValueError, RecursionError) as error:
         raise _not_yaml(path, error) from error
     if not isinstance(value, dict):
-        raise ConfigurationError(
-            "it holds no mapping.", where=str(path), remedy="Begin it with the line: format: 1"
-        )
+        raise ConfigurationError("it holds no mapping.", where=str(path), remedy="Begin it with the line: format: 1")
     return cast("dict[str, Any]", value)
 
 

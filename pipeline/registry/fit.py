@@ -117,18 +117,13 @@ def fit(able: Capabilities, wanted: Wanted) -> Fit | Misfit:
     crop = crop_to(width, height, wanted.width, wanted.height)
     if crop.kept < 0.995:
         notes.append(
-            f"it generates {width}x{height}, of which {crop.kept:.0%} is kept for "
-            f"{wanted.width}x{wanted.height}"
+            f"it generates {width}x{height}, of which {crop.kept:.0%} is kept for {wanted.width}x{wanted.height}"
         )
     if wanted.audio and able.audio in {"no", "unknown"}:
-        notes.append(
-            "its clips have no sound" if able.audio == "no" else "whether its clips have sound is unknown"
-        )
+        notes.append("its clips have no sound" if able.audio == "no" else "whether its clips have sound is unknown")
     sent = _references(able, wanted, notes)
     frames = Frames(max(1, math.ceil(length * rate - Fraction(1, 1000))))
-    return Fit(
-        width, height, resolution, rate, frames, length, _audio(able, wanted), sent, crop, tuple(notes)
-    )
+    return Fit(width, height, resolution, rate, frames, length, _audio(able, wanted), sent, crop, tuple(notes))
 
 
 def crop_to(width: int, height: int, wanted_width: int, wanted_height: int) -> Crop:
@@ -197,9 +192,7 @@ def _size(able: Capabilities, wanted: Wanted, reasons: list[str]) -> tuple[int, 
     if able.resolutions == "unknown":
         reasons.append("its resolutions are unknown (state capabilities.resolutions in the registry overlay)")
     if able.aspect_ratios == "unknown":
-        reasons.append(
-            "its aspect ratios are unknown (state capabilities.aspect_ratios in the registry overlay)"
-        )
+        reasons.append("its aspect ratios are unknown (state capabilities.aspect_ratios in the registry overlay)")
     if able.resolutions == "unknown" or able.aspect_ratios == "unknown":
         return None
     if able.aspect_ratios == "any":

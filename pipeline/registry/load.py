@@ -124,10 +124,7 @@ def _entries(path: Path) -> list[tuple[str, dict[str, Any]]]:
     check_format(value, file=str(path))
     file = parse(RegistryFile, value, file=str(path))
     shared = {"engine": file.engine, "provider": file.provider}
-    return [
-        (model_id, {**{k: v for k, v in shared.items() if v}, **entry})
-        for model_id, entry in file.models.items()
-    ]
+    return [(model_id, {**{k: v for k, v in shared.items() if v}, **entry}) for model_id, entry in file.models.items()]
 
 
 def _lay(

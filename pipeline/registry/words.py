@@ -57,9 +57,7 @@ Resolution = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{2,3}p|[248]
 
 PixelSize = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$")]
 Ratio = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")]
-ModelId = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*/[A-Za-z0-9][A-Za-z0-9._/:-]{0,150}$")
-]
+ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*/[A-Za-z0-9][A-Za-z0-9._/:-]{0,150}$")]
 EngineName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Day = date
 

@@ -29,8 +29,9 @@ def route(
     """Return which models serve a shot, in which order, and why the others don't.
 
     A model that the storyboard pins is the only one considered, whatever its tier. Where a stage uses
-    another tier than the shot's, a pin or an allow list that names none of that tier's models is
-    meant for the other stage and set aside, which the decision says; a deny list always holds.
+    one tier for every shot (a preview the drafts, so that it costs nothing), a pin or an allow list that
+    names none of that tier's models is meant for the final cut and set aside, which the decision says;
+    a deny list always holds.
 
     Args:
         facts: The shot.
@@ -45,7 +46,7 @@ def route(
     notes = [] if tier == facts.tier else [f"a {stage} cut uses the {tier} tier, not {facts.tier}"]
     ranked = table.ranked(facts.content_class, tier)
     pin, allow = facts.pin, facts.allow
-    if tier != facts.tier:
+    if table.forces_tier(stage):
         if pin and pin not in ranked:
             notes.append(f"the pinned model {pin} is for the final cut")
             pin = ""

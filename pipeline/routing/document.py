@@ -73,8 +73,8 @@ without the picture's aspect ratio generates the nearest, and a crop is planned,
 {bounds.least_picture_kept:.0%} of the picture remains; a smaller picture is enlarged at most
 {bounds.largest_upscale:g} times.
 
-Where a preview uses another tier than the shot's, a pin or an allow list that names none of that tier's
-models is meant for the final cut and set aside. A deny list always holds.
+In a preview, a pin or an allow list that names no draft model is meant for the final cut and set aside. A
+deny list always holds.
 
 ## The table
 

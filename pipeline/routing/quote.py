@@ -121,9 +121,7 @@ def quote(
     if not enabled or set(routes) != {shot.id for shot in enabled}:
         message = "a quote needs the route of each enabled shot, and of no other"
         raise ValueError(message)
-    shots = tuple(
-        _shot_quote(shot_facts(storyboard, shot), routes[shot.id], table.acceptance) for shot in enabled
-    )
+    shots = tuple(_shot_quote(shot_facts(storyboard, shot), routes[shot.id], table.acceptance) for shot in enabled)
     expected = MicroUsd(sum(shot.expected_micro_usd or 0 for shot in shots))
     worst = MicroUsd(sum(shot.worst_micro_usd or 0 for shot in shots))
     limits = tuple(_limits(storyboard, budget))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -58,7 +59,7 @@ class RoutingTable(Part):
     notes: Annotated[str, StringConstraints(max_length=4000)] = ""
     """For people."""
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the content."""
         return content_hash(self.model_dump(mode="json", exclude={"notes"}))
@@ -67,6 +68,11 @@ class RoutingTable(Part):
         """Return the tier that a stage uses for a shot."""
         rule = self.stages.get(stage)
         return rule.tier if rule is not None and rule.tier is not None else asked
+
+    def forces_tier(self, stage: Stage) -> bool:
+        """Return whether a stage uses one tier for every shot."""
+        rule = self.stages.get(stage)
+        return rule is not None and rule.tier is not None
 
     def ranked(self, content_class: ContentClass, tier: Tier) -> tuple[str, ...]:
         """Return the models of a tier for a content class, best first, each once."""
