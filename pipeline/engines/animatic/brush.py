@@ -188,7 +188,7 @@ def gouache(
         cv2.fillConvexPoly(picture, shape, colour, cv2.LINE_AA, _SHIFT)
 
 
-def paper(rng: Generator, width: int, height: int, strength: float = 5.0) -> Any:
+def paper(rng: Generator, width: int, height: int, strength: float = 3.2) -> Any:
     """Return the tooth of the paper as signed 16-bit offsets of lightness."""
     fine = rng.integers(-128, 128, (height, width), dtype=np.int16).astype(np.float32)
     fine = cv2.GaussianBlur(fine, (0, 0), 0.8)

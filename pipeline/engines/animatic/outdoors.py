@@ -101,9 +101,9 @@ def _clouds(picture: Picture, scene: Scene, lens: Lens, light: Light, rng: Gener
     picture[:bottom] = np.clip(picture[:bottom] * (1 - share) + large[..., :3] * share, 0, 255)
 
 
-def masked(lens: Lens) -> tuple[Picture, Plane]:
-    """Return an empty layer: picture and alpha."""
-    return np.zeros((lens.height, lens.width, 3), np.uint8), np.zeros((lens.height, lens.width), np.uint8)
+def masked(lens: Lens, colour: Colour) -> tuple[Picture, Plane]:
+    """Return an empty layer: a picture of the colour that edges fade from, and alpha."""
+    return flat(lens.width, lens.height, colour), np.zeros((lens.height, lens.width), np.uint8)
 
 
 def _skyline(lens: Lens, heights: Any, base: float, step: float = 4.0) -> Any:
@@ -116,14 +116,16 @@ def _skyline(lens: Lens, heights: Any, base: float, step: float = 4.0) -> Any:
 def far_ridges(picture: Picture, scene: Scene, lens: Lens, light: Light, rng: Generator) -> None:
     """Paint the far distance on the back plate: ranges, dunes, hills, headlands."""
     xs = lens.world(4.0)
-    tall = {"mountains": 0.34, "snowfield": 0.2, "desert": 0.1, "forest": 0.15, "river": 0.16, "road": 0.12}.get(scene.place, 0.08)
+    tall = {
+        "mountains": 0.55, "snowfield": 0.3, "desert": 0.15, "forest": 0.24, "river": 0.26, "road": 0.17,
+    }.get(scene.place, 0.11)
     local: Colour = {"mountains": (92, 104, 118), "desert": (190, 132, 96), "snowfield": (190, 204, 220), "forest": (70, 92, 70)}.get(
         scene.place, (96, 112, 104)
     )
     sharp = 1.0 if scene.place in {"mountains", "snowfield"} else 0.0
     for index in range(3):
-        away = 0.86 - 0.2 * index
-        heights = (0.62 + 0.5 * ridge(rng, xs * (0.5 + 0.25 * index) + 7 * index, 0.48, 5, sharp)) * tall * (1 - 0.24 * index)
+        away = 0.8 - 0.24 * index
+        heights = (0.55 + 0.75 * ridge(rng, xs * (0.5 + 0.25 * index) + 7 * index, 0.48, 5, sharp)) * tall * (1 - 0.24 * index)
         if scene.place in WATERS:
             heights = heights * 0.8 - 0.035
         colour = light.lit(local, away if scene.weather != "fog" else 0.6 + 0.4 * away)
@@ -215,25 +217,39 @@ def tree(picture: Picture, alpha: Plane, foot: tuple[float, float], tall: float,
         disc(alpha, centre, radius, 255, 0.8)
 
 
-def _tree_line(scene: Scene, lens: Lens, light: Light, rng: Generator, *, distance: float, base: float, tall: float, every: float) -> tuple[Picture, Plane]:
-    picture, alpha = masked(lens)
+def _tree_line(
+    scene: Scene, lens: Lens, light: Light, rng: Generator, *, distance: float, base: float, tall: float, every: float
+) -> Layer:
+    """A row of trees with undergrowth at their feet."""
     green: Colour = (58, 84, 56) if scene.place != "garden" else (86, 116, 62)
     if scene.weather == "snow":
         green = blend(green, (220, 228, 236), 0.35)
+    picture, alpha = masked(lens, light.lit(green, distance))
     first = math.floor((0 - lens.width / 2) / lens.unit / every) - 1
     last = math.ceil(lens.width / 2 / lens.unit / every) + 1
-    order = sorted(range(first, last + 1), key=lambda k: unit_noise(k, scene.geometry + 5))
-    for k in order:
+    kind = "pine" if scene.place in {"forest", "mountains", "snowfield", "river"} else "round"
+    for k in sorted(range(first, last + 1), key=lambda k: unit_noise(k, scene.geometry + 5)):
         jitter = unit_noise(k, scene.geometry)
-        size = tall * (0.62 + 0.6 * unit_noise(k, scene.geometry + 1))
-        x = lens.column((k + jitter * 0.8) * every)
-        kind = "pine" if scene.place in {"forest", "mountains", "snowfield", "river"} else "round"
+        if tall < lens.unit * 0.3 and unit_noise(k // 3, scene.geometry + 2) < 0.35:
+            continue  # groves, not a fence
+        size = tall * (0.5 + 0.75 * unit_noise(k, scene.geometry + 1) ** 1.3)
+        x = lens.column((k + jitter * 0.9) * every)
         colour = light.lit(shade(green, 0.8 + 0.4 * jitter), distance)
-        tree(picture, alpha, (x, base + (jitter - 0.4) * tall * 0.1), size, colour, rng, kind)
-    polygon_ground = _skyline(lens, np.full(lens.world(4.0).shape, 0.0) + 4 * ridge(rng, lens.world(4.0) * 4), base)
-    near, _ = ground_colours(scene)
-    del near, polygon_ground
-    return picture, alpha
+        tree(picture, alpha, (x, base + (jitter - 0.4) * tall * 0.08), size, colour, rng, kind)
+    xs = lens.world(4.0)
+    brush_tall = (0.35 + 0.5 * ridge(rng, xs * 5, 0.6, 4)) * tall * 0.1
+    under = _skyline(lens, brush_tall, base)
+    under[-2:, 1] = base + lens.size(0.022)
+    columns = under[:-2][::-1]
+    skirt = np.stack([columns[:, 0], np.full(len(columns), base) + lens.size(0.012) + 2 * ridge(rng, columns[:, 0] / lens.unit * 8)], axis=-1)
+    under = np.concatenate([under[:-2], skirt])
+    polygon(picture, under, ink(light.lit(shade(green, 0.82), distance)))
+    polygon(alpha, under, 255)
+    top = max(0.0, (base - tall * 1.2) / lens.height)
+    bottom = min(1.0, (base + lens.size(0.03)) / lens.height)
+    if bottom > top:
+        gouache(picture, rng, count=700, length=max(3.0, tall * 0.05), thickness=max(1.2, tall * 0.014), angle=0.5, jitter=7, window=(0, top, 1, bottom))
+    return Layer(picture, alpha, 0.3)
 
 
 def lighthouse(picture: Picture, alpha: Plane, lens: Lens, light: Light, foot: tuple[float, float], tall: float) -> tuple[float, float, float]:
@@ -270,7 +286,8 @@ def lighthouse(picture: Picture, alpha: Plane, lens: Lens, light: Light, foot: t
 
 def _headland(scene: Scene, lens: Lens, light: Light, rng: Generator) -> tuple[Layer, list[tuple[float, float, float]]]:
     """A cliff that carries the lighthouse, or rocks in the surf."""
-    picture, alpha = masked(lens)
+    rock = light.lit((112, 98, 88), 0.16)
+    picture, alpha = masked(lens, rock)
     side = -1 if light.x > lens.width / 2 else 1
     world = side * 0.42
     xs = lens.world(4.0)
@@ -286,7 +303,6 @@ def _headland(scene: Scene, lens: Lens, light: Light, rng: Generator) -> tuple[L
     top = shape[columns[0] : columns[-1] + 1]
     foot = base + lens.size(0.05)
     body = np.concatenate([top, [[top[-1, 0], foot], [top[0, 0], foot]]])
-    rock = light.lit((112, 98, 88), 0.16)
     polygon(picture, body, ink(rock))
     polygon(alpha, body, 255)
     gouache(picture, rng, count=380, length=lens.size(0.03), thickness=lens.size(0.009), angle=1.25, jitter=16,
@@ -323,7 +339,6 @@ def _house(picture: Picture, alpha: Plane, light: Light, foot: tuple[float, floa
 
 def near_ground(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: Generator) -> Layer:
     """The ground that figures stand on: a low mound of the place's own stuff, with tufts and stones."""
-    picture, alpha = masked(lens)
     xs = lens.world(4.0)
     base = lens.row(0.9)
     local, _ = ground_colours(scene)
@@ -338,7 +353,7 @@ def near_ground(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: 
     flatness = 0.012 if scene.place in {"harbour", "road"} else 0.05
     heights = (0.06 + flatness * ridge(rng, xs * 0.9 + 3, 0.4, 3)) * lens.frame_height
     shape = _skyline(lens, heights, base)
-    polygon(picture, shape, ink(light.lit(shade(local, 0.92))))
+    picture, alpha = masked(lens, light.lit(shade(local, 0.92)))
     polygon(alpha, shape, 255)
     top = max(0.0, (base - lens.frame_height * 0.14) / lens.height)
     gouache(picture, detail, count=520, length=lens.size(0.06), thickness=lens.size(0.012), angle=0.05, jitter=9, window=(0, top, 1, 1))
@@ -380,11 +395,11 @@ def framing(scene: Scene, lens: Lens, light: Light, rng: Generator) -> Layer | N
     """Something dark and near at the edge of the frame, as artists put there to give depth."""
     if scene.size in {"close-up", "extreme-close-up", "medium-close-up"} or scene.place in {"space", "desert", "snowfield"}:
         return None
-    picture, alpha = masked(lens)
     side = 1 if light.x < lens.width / 2 else -1
     edge = lens.width / 2 + side * lens.frame_width * 0.5
     dark = light.lit((44, 54, 42))
     shadow = shade(dark, 0.6)
+    picture, alpha = masked(lens, shadow)
     if scene.place in {"forest", "mountains", "river"}:
         x = edge - side * lens.size(0.03)
         w = lens.size(0.07)
@@ -402,7 +417,6 @@ def framing(scene: Scene, lens: Lens, light: Light, rng: Generator) -> Layer | N
         disc(picture, (x, y), size, colour, 0.42, turn)
         disc(alpha, (x, y), size, 255, 0.42, turn)
     alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.6, lens.size(0.0022)))
-    picture = cv2.dilate(picture, np.ones((5, 5), np.uint8)) if alpha.any() else picture
     return Layer(picture, np.asarray(alpha, np.uint8), 1.0)
 
 
@@ -428,13 +442,18 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
     elif scene.place in {"forest", "mountains", "field", "garden", "river", "road", "snowfield"}:
         thick = scene.place == "forest"
         base = lens.horizon + lens.size(0.03)
-        picture, alpha = _tree_line(scene, lens, light, generator(scene.geometry, 5), distance=0.5, base=base,
-                                    tall=lens.unit * (0.5 if thick else 0.14), every=0.055 if thick else 0.12)
-        layers.append(Layer(picture, alpha, 0.3))
+        line_of_trees = _tree_line(
+            scene, lens, light, generator(scene.geometry, 5), distance=0.5, base=base,
+            tall=lens.unit * (0.5 if thick else 0.13), every=0.055 if thick else 0.06,
+        )
+        layers.append(line_of_trees)
         if thick:
-            picture, alpha = _tree_line(scene, lens, light, generator(scene.geometry, 6), distance=0.18, base=lens.horizon + lens.size(0.12),
-                                        tall=lens.unit * 0.8, every=0.3)
-            layers.append(Layer(picture, alpha, 0.5))
+            nearer = _tree_line(
+                scene, lens, light, generator(scene.geometry, 6), distance=0.18, base=lens.horizon + lens.size(0.12),
+                tall=lens.unit * 0.85, every=0.26,
+            )
+            nearer.depth = 0.5
+            layers.append(nearer)
     layers.append(near_ground(scene, lens, light, generator(scene.geometry, 7), detail))
     front = framing(scene, lens, light, generator(scene.geometry, 8))
     if front is not None:

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 import cv2
 
 from pipeline.control.request import GenerationRequest
-from pipeline.engines.animatic import outdoors
+from pipeline.engines.animatic import interiors, outdoors
 from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, lens_for
 from pipeline.engines.animatic.brush import generator, lighten, paper
+from pipeline.engines.animatic.cast import DEPTH, Cast
 from pipeline.engines.animatic.moves import Rig, View, rig_for
+from pipeline.engines.animatic.overlay import Lettering
 from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, sheet_of
 from pipeline.engines.animatic.weather import Fog, Glitter, Grain, Rain, Snow, lightning
 from pipeline.engines.animatic.words import Scene
@@ -50,9 +52,12 @@ class PaintedShot:
         width, height = stage_size(self._rig, request)
         self._stage = (width, height)
         lens = lens_for(scene, width, height, request.width, request.height)
-        backdrop = outdoors.paint(scene, lens, request.seed)
+        painter = interiors.paint if scene.interior else outdoors.paint
+        backdrop = painter(scene, lens, request.seed)
         self._lens = lens
         self._sheets = _sheets(backdrop, scene, request.seed)
+        self._cast = Cast(request, scene, lens, backdrop)
+        self._lettering = Lettering(request)
         self._canvas = Canvas.of_size(request.width, request.height)
         self._grain = Grain(request.width, request.height, request.seed)
         self._air = _air(scene, lens, backdrop, request)
@@ -67,18 +72,29 @@ class PaintedShot:
         """Return a frame."""
         seconds = index / self._rate
         view = self._rig.at(index, self._request.frames, self._rate)
+        acted = False
         for sheet, depth in self._sheets:
+            if depth > DEPTH and not acted:
+                acted = True
+                self._act(view, index, seconds)
             place = self._place(view, depth)
             lay(self._canvas, sheet, place)
             if sheet.alpha is None and self._glitter is not None and self._water is not None:
                 top = round(self._water[0] * place.scale + place.dy)
                 self._glitter.over(self._canvas, max(0, top), seconds)
+        if not acted:
+            self._act(view, index, seconds)
         for effect in self._air:
             effect.over(self._canvas, seconds)
         if index in self._flash:
             cv2.add(self._canvas.y, (self._flash[index], 0, 0, 0), dst=self._canvas.y)
         self._grain.over(self._canvas, index)
+        self._lettering.over(self._canvas, index)
         return self._canvas
+
+    def _act(self, view: View, index: int, seconds: float) -> None:
+        places = {depth: self._place(view, depth) for depth in self._cast.depths}
+        self._cast.over(self._canvas, index, seconds, places, self._place(view, DEPTH))
 
     def _place(self, view: View, depth: float) -> Placement:
         felt = self._rig.felt(view, depth)

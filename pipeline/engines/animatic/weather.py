@@ -19,10 +19,10 @@ from pipeline.engines.animatic.words import Scene
 class Grain:
     """Paper grain that lives: a tile of lightness that is laid at another place every second frame."""
 
-    def __init__(self, width: int, height: int, seed: int, strength: float = 5.0) -> None:
+    def __init__(self, width: int, height: int, seed: int, strength: float = 3.0) -> None:
         self._rng_offsets = generator(seed, 91).integers(0, 32, (256, 2))
         tooth: Any = generator(seed, 90).integers(-128, 128, (height + 32, width + 32), dtype=np.int8)
-        soft = cv2.GaussianBlur(tooth.astype(np.int16), (0, 0), 1.1)
+        soft = cv2.GaussianBlur(tooth.astype(np.int16), (0, 0), 1.3)
         self._tile = np.clip(soft * (strength / 26) + strength, 0, 255).astype(np.uint8)
         self._lift = round(strength)
 

@@ -1,0 +1,180 @@
+"""Staging: where the figures of a shot stand, how large they are, and laying them on its frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.control.request import Figure, GenerationRequest
+from pipeline.engines.animatic.acting import Part, Pose, breath, part_for, pose_at, travel
+from pipeline.engines.animatic.backdrop import Backdrop, Lens
+from pipeline.engines.animatic.brush import generator
+from pipeline.engines.animatic.figures import EYES_Y, Painter, looks_of, shadow_sheet
+from pipeline.engines.animatic.overlay import SAFE, lettered
+from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay
+from pipeline.engines.animatic.words import Scene, says
+
+DEPTH = 0.75
+"""Depth at which figures stand: the pivot of an orbit."""
+
+_TALL: Mapping[str, float] = {
+    # height of a figure in frame heights
+    "extreme-wide": 0.15, "wide": 0.36, "full": 0.74, "medium-wide": 1.12, "medium": 1.62, "two-shot": 1.42,
+    "over-the-shoulder": 1.9, "medium-close-up": 2.35, "close-up": 3.3, "extreme-close-up": 5.2,
+}
+_FEET: Mapping[str, float] = {"extreme-wide": 0.86, "wide": 0.9, "full": 0.93}
+_EYES: Mapping[str, float] = {"medium-wide": 0.3, "medium": 0.36, "two-shot": 0.36, "over-the-shoulder": 0.38, "medium-close-up": 0.4, "close-up": 0.44}
+_HANDS = "hands?|fingers?|palms?|wrists?|tool|brush|watch|key|letter|cup|knife|boots?|shoes?|feet"
+_MARKS: Mapping[int, tuple[float, ...]] = {1: (0.4,), 2: (0.32, 0.68), 3: (0.22, 0.5, 0.78), 4: (0.16, 0.39, 0.61, 0.84)}
+
+
+@dataclass(slots=True)
+class _Actor:
+    part: Part
+    painter: Painter
+    x: float
+    feet: float
+    tall: float
+    window: tuple[int, int]
+    depth: float
+    name: str
+    shadow: Sheet | None
+    tag: Sheet | None
+    tag_at: tuple[float, float]
+    still: bool
+    spans: tuple[tuple[float, float], ...]
+    drawn: dict[tuple[Pose, str], Sheet] = field(default_factory=dict[tuple[Pose, str], Sheet])
+
+
+class Cast:
+    """The figures of a shot."""
+
+    def __init__(self, request: GenerationRequest, scene: Scene, lens: Lens, backdrop: Backdrop) -> None:
+        self._duration_s = request.duration_s
+        self._lens = lens
+        count = len(request.figures)
+        marks = _MARKS.get(count) or tuple(0.12 + 0.76 * k / max(1, count - 1) for k in range(count))
+        mirrored = bool(scene.geometry & 2) and count == 1
+        self._actors = [
+            self._actor(request, scene, backdrop, figure, k, 1 - marks[k] if mirrored else marks[k])
+            for k, figure in enumerate(request.figures)
+        ]
+        self._actors.sort(key=lambda actor: actor.depth)
+
+    def _actor(
+        self, request: GenerationRequest, scene: Scene, backdrop: Backdrop, figure: Figure, k: int, mark: float
+    ) -> _Actor:
+        lens, count = self._lens, len(request.figures)
+        size = scene.size
+        rng = generator(request.seed, scene.geometry, k)
+        action = figure.action or (request.action if count == 1 else "")
+        hands = size == "extreme-close-up" and says(_HANDS, figure.action or request.action)
+        over = size == "over-the-shoulder" and count > 1 and k == 0
+        facing = 1.0 if mark < 0.5 else -1.0
+        part = part_for(action, figure.emotion, facing, float(rng.uniform(0, 4)))
+        near = size in _EYES or size == "extreme-close-up"
+        if near and part.verb not in {"walk", "run"}:
+            part = Part(part.verb, part.emotion, facing * (0.85 if count > 1 else 0.55), part.offset)
+        frame_w, frame_h = lens.frame_width, lens.frame_height
+        reference = min(frame_h, frame_w * 1.5)
+        tall = _TALL.get(size, 1.6) * reference * (0.94 + 0.1 * float(generator(scene.geometry, k + 40).random()))
+        if count > 2 and near:
+            tall *= max(0.55, 1.25 - 0.13 * count)
+        if hands:
+            tall, part = 3.4 * reference, Part("work", part.emotion, part.facing, part.offset)
+        if over:
+            tall, mark = tall * 1.45, 0.1
+        if near and count == 1:
+            mark = 0.5 + (mark - 0.5) * (0.75 if frame_w > frame_h else 0.25) * (0.55 if size in {"close-up", "extreme-close-up"} else 1)
+        x = lens.left + mark * frame_w
+        feet = self._feet(size, tall, near=near, hands=hands, over=over)
+        if not near:
+            feet += (0.5 - float(rng.random())) * 0.012 * frame_h
+        window, painter = self._window(figure, scene, backdrop, part, x, feet, tall, rear=over or scene.angle == "rear")
+        tag, tag_at = self._tag(figure.name, x, feet, tall)
+        shadow = None
+        if feet < lens.height - 4:
+            shadow = shadow_sheet(tall * 0.36, tall * 0.05, 0.5, x, feet)
+        spans = tuple((line.start_s, line.end_s) for line in request.dialogue if line.speaker in {figure.id, figure.name})
+        return _Actor(
+            part, painter, x, feet, tall, window, DEPTH + 0.02 * k if not over else 0.97, figure.name, shadow, None if over else tag, tag_at,
+            near and tall > 1.3 * frame_h, spans,
+        )
+
+    def _feet(self, size: str, tall: float, *, near: bool, hands: bool, over: bool) -> float:
+        lens = self._lens
+        if hands:
+            return lens.row(0.52) + 0.6 * tall
+        if near:
+            eyes = 0.3 if over else _EYES.get(size, 0.47)
+            return lens.row(eyes) + EYES_Y * tall
+        return lens.row(_FEET.get(size, 0.93))
+
+    def _window(
+        self, figure: Figure, scene: Scene, backdrop: Backdrop, part: Part, x: float, feet: float, tall: float, *, rear: bool
+    ) -> tuple[tuple[int, int], Painter]:
+        lens = self._lens
+        wide = part.verb in {"raise", "wave", "climb", "dance", "point", "run", "sit", "kneel"}
+        half = tall * (0.42 if wide else 0.3)
+        left, right = x - half, x + half
+        top, bottom = feet - tall * (1.22 if wide else 1.04), feet + tall * 0.03
+        if tall > lens.frame_height:
+            left, right = max(left, -0.03 * lens.width), min(right, 1.03 * lens.width)
+        top, bottom = max(top, -0.02 * lens.height), min(bottom, 1.02 * lens.height)
+        x0, y0 = math.floor(left / 2) * 2, math.floor(top / 2) * 2
+        width, height = math.ceil((right - x0) / 2) * 2, math.ceil((bottom - y0) / 2) * 2
+        side = 1.0 if backdrop.light.x > x else -1.0
+        painter = Painter(
+            looks_of(figure), tall, max(8, width), max(8, height), (x - x0, feet - y0), backdrop.light, side, rear=rear
+        )
+        del scene
+        return (x0, y0), painter
+
+    def _tag(self, name: str, x: float, feet: float, tall: float) -> tuple[Sheet | None, tuple[float, float]]:
+        lens = self._lens
+        if not name:
+            return None, (0.0, 0.0)
+        size = max(9, round(min(lens.frame_width, lens.frame_height) * 0.0195))
+        sheet = lettered([name[:32]], size, weight=400, strength=0.6)
+        rows, columns = sheet.luma.shape
+        above = feet - 1.05 * tall - rows
+        row = above if above > lens.row(0.11) else lens.row(0.76)
+        left, right = lens.left + SAFE * lens.frame_width, lens.left + (1 - SAFE) * lens.frame_width - columns
+        return sheet, (min(max(x - columns / 2, left), right), row)
+
+    def over(self, canvas: Canvas, index: int, seconds: float, place: Mapping[float, Placement], fallback: Placement) -> None:
+        """Lay the figures on a frame; ``place`` has the camera's placement by depth."""
+        del index
+        share = seconds / max(1e-6, self._duration_s)
+        for actor in self._actors:
+            camera = place.get(actor.depth, fallback)
+            gone = travel(actor.part, seconds, self._duration_s) * actor.tall
+            if actor.shadow is not None:
+                lay(canvas, actor.shadow, _moved(camera, gone, 0.0))
+            speaking = any(start <= seconds < end for start, end in actor.spans)
+            pose = pose_at(actor.part, seconds, share, speaking=speaking)
+            key = (pose, actor.part.emotion)
+            sheet = actor.drawn.get(key)
+            if sheet is None:
+                sheet = actor.drawn[key] = actor.painter.sheet(pose, actor.part.emotion, *actor.window)
+            swell = breath(actor.part, seconds)
+            if actor.still:
+                lay(canvas, sheet, _moved(camera, gone, -swell * 0.0022 * actor.tall))
+            else:
+                grown = camera.scale * (1 + 0.0035 * swell)
+                extra = camera.scale - grown
+                lay(canvas, sheet, Placement(grown, camera.dx + extra * actor.x + camera.scale * gone, camera.dy + extra * actor.feet))
+            if actor.tag is not None:
+                x = camera.scale * (actor.tag_at[0] + gone) + camera.dx
+                y = camera.scale * actor.tag_at[1] + camera.dy
+                lay(canvas, actor.tag, Placement(1.0, x - actor.tag.x, y - actor.tag.y))
+
+    @property
+    def depths(self) -> tuple[float, ...]:
+        """Depths that the figures stand at."""
+        return tuple(actor.depth for actor in self._actors)
+
+
+def _moved(place: Placement, dx: float, dy: float) -> Placement:
+    return Placement(place.scale, place.dx + place.scale * dx, place.dy + place.scale * dy)

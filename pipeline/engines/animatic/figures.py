@@ -1,0 +1,371 @@
+"""Figures: how a person is drawn, in their own palette, at any size, in any pose.
+
+A figure is one unit tall; its feet are at (0, 0), y points up. It is drawn as shapes into four
+channels (BGR and cover), lit from the side of the scene's light, and handed on as a sheet.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.control.request import Figure
+from pipeline.engines.animatic.acting import Pose
+from pipeline.engines.animatic.backdrop import Light
+from pipeline.engines.animatic.brush import blend, ink, line, oval, polygon, shade
+from pipeline.engines.animatic.sheets import Sheet, sheet_of
+from pipeline.engines.animatic.words import Colour, number_of, rgb, says
+
+HEAD_Y = 0.918
+EYES_Y = 0.922
+_Point = tuple[float, float]
+
+_SKINS: tuple[tuple[str, Colour], ...] = (
+    ("dark skin|deep brown skin|black skin|ebony", (104, 68, 50)),
+    ("(warm )?brown skin|brown skinned|tan(ned)? skin|olive skin|medium skin", (164, 112, 82)),
+    ("pale|fair skin|light skin|freckle[sd]?", (238, 204, 182)),
+)
+_HAIRS: tuple[tuple[str, Colour], ...] = (
+    ("(gr[ea]y|silver|white)( \\w+)? (hair|beard|bun)|elderly|old (man|woman)", (186, 182, 180)),
+    ("(blond[e]?|golden|fair)( \\w+)? hair|blonde?", (208, 170, 104)),
+    ("(red|auburn|ginger|copper)( \\w+)? hair|redhead", (158, 78, 46)),
+    ("(black|dark|raven)( \\w+)* hair|black hair", (44, 36, 38)),
+    ("(brown|chestnut|brunette)( \\w+)* hair", (92, 62, 44)),
+)
+_CLOTHES: tuple[Colour, ...] = (
+    (196, 84, 66), (64, 108, 132), (212, 160, 76), (98, 122, 84), (134, 88, 122), (78, 88, 106),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How a person looks: colours and what they wear."""
+
+    coat: Colour
+    lower: Colour
+    accent: Colour
+    skin: Colour
+    hair: Colour
+    long_hair: bool
+    bun: bool
+    hat: bool
+    glasses: bool
+    beard: bool
+    skirt: bool
+    long_coat: bool
+    scarf: bool
+
+
+def looks_of(figure: Figure) -> Looks:
+    """Return the looks that a figure's palette and description give."""
+    text = f"{figure.description} {figure.name}"
+    key = number_of(figure.id)
+    spare = _CLOTHES[key % len(_CLOTHES)]
+    palette = [rgb(code) for code in figure.palette]
+    coat = palette[0] if palette else spare
+    lower = palette[1] if len(palette) > 1 else shade(blend(coat, (60, 64, 78), 0.7), 0.75)
+    accent = palette[2] if len(palette) > 2 else shade(blend(coat, (240, 200, 140), 0.5), 1.1)
+    skin = next((colour for words, colour in _SKINS if says(words, text)), ((222, 178, 150), (196, 146, 114), (150, 104, 78))[key % 3])
+    hair = next((colour for words, colour in _HAIRS if says(words, text)), ((62, 46, 40), (96, 66, 46), (44, 38, 42))[key // 3 % 3])
+    woman = says("woman|girl|she|her|female|lady|mother|daughter|queen|actress|grandmother", text)
+    return Looks(
+        coat, lower, accent, skin, hair,
+        long_hair=says("long( \\w+)? hair|ponytail|braids?|braided", text) or (woman and not says("short|bun|cropped|shaved", text)),
+        bun=says("bun|topknot", text),
+        hat=says("hat|beanie|cap|helmet|hood|toque|beret", text),
+        glasses=says("(eye)?glasses|spectacles", text),
+        beard=says("beard(ed)?|moustache|mustache|goatee", text),
+        skirt=says("dress|skirt|gown|robe|kimono|apron", text),
+        long_coat=says("coat|cloak|cape|robe|trench|oilskin|lab coat", text),
+        scarf=says("scarf|shawl|bandana|tie", text) or len(palette) > 2,
+    )
+
+
+class Painter:
+    """Draws one figure at one size into a window of pixels.
+
+    Args:
+        looks: How the person looks.
+        tall: Height of the whole figure in pixels.
+        width: Window in pixels.
+        height: Window in pixels.
+        feet: Where (0, 0) is in the window, in pixels.
+        light: Light of the scene.
+        side: 1 if the light comes from the right of the figure, -1 from the left.
+        detail: Whether the face is near enough to be drawn.
+        rear: Whether it is seen from behind.
+    """
+
+    def __init__(
+        self, looks: Looks, tall: float, width: int, height: int, feet: _Point, light: Light, side: float,
+        *, rear: bool = False,
+    ) -> None:
+        self._looks = looks
+        self._tall = tall
+        self._size = (width, height)
+        self._feet = feet
+        self._light = light
+        self._side = side
+        self._detail = tall > 330
+        self._rear = rear
+        self._art: Any = None
+
+    def sheet(self, pose: Pose, emotion: str, x: int, y: int) -> Sheet:
+        """Return the figure in a pose as a sheet whose window's corner is at (x, y)."""
+        width, height = self._size
+        self._art = np.empty((height, width, 4), np.uint8)
+        self._art[:] = (*(round(part) for part in ink(self._lit(self._looks.coat))), 0)
+        self._body(pose, emotion)
+        alpha = np.ascontiguousarray(self._art[..., 3])
+        picture = np.ascontiguousarray(self._art[..., :3])
+        self._model(picture, alpha)
+        return sheet_of(picture, alpha, x, y)
+
+    def _lit(self, colour: Colour) -> Colour:
+        """Light a local colour, less than the scenery: people have to be found."""
+        return blend(colour, self._light.lit(colour), 0.55 if self._light.bright > 0.6 else 0.7)
+
+    def _model(self, picture: Any, alpha: Any) -> None:
+        """Add form: shade away from the light, a rim of light towards it."""
+        shift = max(2.0, self._tall * 0.012)
+        move = np.array([[1, 0, self._side * shift * 1.6], [0, 1, shift * 0.5]])
+        inner = cv2.warpAffine(alpha, move, (alpha.shape[1], alpha.shape[0]), flags=cv2.INTER_NEAREST)
+        shadow = cv2.subtract(alpha, inner)
+        thin = np.array([[1, 0, -self._side * shift * 0.5], [0, 1, shift * 0.35]])
+        outer = cv2.warpAffine(alpha, thin, (alpha.shape[1], alpha.shape[0]), flags=cv2.INTER_NEAREST)
+        rim = cv2.subtract(alpha, outer)
+        blur = max(3, int(shift) | 1)
+        shadow, rim = cv2.blur(shadow, (blur, blur)), cv2.blur(rim, (blur // 2 | 1, blur // 2 | 1))
+        three = cv2.merge([shadow, shadow, shadow])
+        cv2.subtract(picture, cv2.multiply(picture, three, scale=0.34 / 255), dst=picture)
+        tone = ink(self._light.colour)
+        lit = cv2.merge([cv2.convertScaleAbs(rim, alpha=0.42 * part / 255) for part in tone])
+        cv2.add(picture, lit, dst=picture)
+
+    # Shapes. Points are in figure units; x is mirrored by ``facing`` where they are made.
+
+    def _at(self, points: Any) -> Any:
+        return np.asarray(points, np.float64) * (self._tall, -self._tall) + self._feet
+
+    def _fill(self, points: Any, colour: Colour, cover: int = 255) -> None:
+        polygon(self._art, self._at(points), (*ink(colour), cover))
+
+    def _stroke(self, points: Any, colour: Colour, thickness: float) -> None:
+        line(self._art, self._at(points), (*ink(colour), 255), thickness * self._tall)
+
+    def _oval(self, centre: _Point, across: float, down: float, colour: Colour, turn: float = 0.0) -> None:
+        self._fill(oval(centre, across, down, turn, 28), colour)
+
+    def _limb(self, a: _Point, b: _Point, ra: float, rb: float, colour: Colour) -> None:
+        dx, dy = b[0] - a[0], b[1] - a[1]
+        long = math.hypot(dx, dy) or 1e-6
+        nx, ny = -dy / long, dx / long
+        self._fill(
+            [(a[0] + nx * ra, a[1] + ny * ra), (b[0] + nx * rb, b[1] + ny * rb), (b[0] - nx * rb, b[1] - ny * rb), (a[0] - nx * ra, a[1] - ny * ra)],
+            colour,
+        )
+        self._oval(a, ra, ra, colour)
+        self._oval(b, rb, rb, colour)
+
+    def _body(self, pose: Pose, emotion: str) -> None:
+        looks, f = self._looks, pose.facing
+        way = 1.0 if f >= 0 else -1.0
+        coat, lower, skin = self._lit(looks.coat), self._lit(looks.lower), self._lit(looks.skin)
+        hips = (0.0, 0.5 - pose.drop)
+        tip = (math.sin(pose.lean) * way, math.cos(pose.lean))
+
+        def up(x: float, y: float) -> _Point:
+            """Place a point of the upright trunk (x across, y above the feet) as the trunk leans."""
+            above = y - 0.5
+            return (hips[0] + x * tip[1] + above * tip[0], hips[1] + above * tip[1] - x * tip[0])
+
+        broad = 0.118 - 0.022 * abs(f)
+        shoulder_far, shoulder_near = up(0.8 * broad * way, 0.8), up(-0.8 * broad * way, 0.8)
+        self._arm(shoulder_far, pose.far, way, shade(coat, 0.74), shade(skin, 0.82), pose.lean)
+        self._leg((hips[0] + 0.03 * way, hips[1]), pose.back, way, shade(lower, 0.78), pose.drop)
+        self._leg((hips[0] - 0.03 * way, hips[1]), pose.front, way, lower, pose.drop)
+        self._trunk(up, broad, way, coat, pose)
+        self._head(up, pose, emotion, way)
+        self._arm(shoulder_near, pose.near, way, shade(coat, 0.93), skin, pose.lean)
+
+    def _arm(self, shoulder: _Point, angles: tuple[float, float], way: float, coat: Colour, skin: Colour, lean: float) -> None:
+        one = angles[0] + lean * 0.4
+        two = one + angles[1]
+        elbow = (shoulder[0] + 0.15 * math.sin(one) * way, shoulder[1] - 0.15 * math.cos(one))
+        wrist = (elbow[0] + 0.13 * math.sin(two) * way, elbow[1] - 0.13 * math.cos(two))
+        hand = (wrist[0] + 0.026 * math.sin(two) * way, wrist[1] - 0.026 * math.cos(two))
+        self._limb(wrist, hand, 0.016, 0.019, skin)
+        self._limb(shoulder, elbow, 0.037, 0.029, coat)
+        self._limb(elbow, wrist, 0.029, 0.022, coat)
+
+    def _leg(self, hip: _Point, angles: tuple[float, float], way: float, colour: Colour, drop: float) -> None:
+        one = angles[0]
+        two = one - angles[1]
+        knee = (hip[0] + 0.25 * math.sin(one) * way, hip[1] - 0.25 * math.cos(one))
+        ankle = (knee[0] + 0.23 * math.sin(two) * way, knee[1] - 0.23 * math.cos(two))
+        if drop < 0.1:  # a standing foot never sinks into the ground
+            ankle = (ankle[0], max(ankle[1], 0.022))
+        shoe = shade(blend(colour, (40, 34, 34), 0.65), 0.8)
+        self._limb((ankle[0] - 0.008 * way, ankle[1] - 0.004), (ankle[0] + 0.052 * way, ankle[1] - 0.01), 0.019, 0.014, shoe)
+        self._limb(hip, knee, 0.055, 0.036, colour)
+        self._limb(knee, ankle, 0.036, 0.024, colour)
+
+    def _trunk(self, up: Any, broad: float, way: float, coat: Colour, pose: Pose) -> None:
+        looks = self._looks
+        hem = 0.24 if looks.long_coat else 0.3 if looks.skirt else 0.44
+        if pose.drop > 0.1:
+            hem = max(hem, 0.42)
+        flare = 0.135 if looks.skirt else 0.112 if looks.long_coat else 0.094
+        edge = [
+            (-0.032, 0.845), (-broad * 0.72, 0.825), (-broad, 0.79), (-broad * 0.94, 0.7), (-0.074, 0.6), (-0.084, 0.52), (-flare, hem),
+            (-flare * 0.3, hem - 0.012), (flare * 0.4, hem - 0.006), (flare, hem + 0.006), (0.084, 0.52), (0.074, 0.6), (broad * 0.94, 0.7),
+            (broad, 0.79), (broad * 0.72, 0.825), (0.032, 0.845),
+        ]
+        self._fill([up(x, y) for x, y in edge], coat)
+        if self._rear:
+            self._stroke([up(0, 0.8), up(0.004, hem + 0.02)], shade(coat, 0.8), 0.004)
+            return
+        open_at = 0.018 * way
+        shirt = self._lit(blend(looks.accent, (244, 236, 222), 0.45))
+        self._fill([up(open_at - 0.034, 0.84), up(open_at - 0.004, 0.72), up(open_at + 0.034, 0.84)], shirt)
+        lapel = shade(coat, 0.8)
+        self._fill([up(open_at - 0.036, 0.845), up(open_at - 0.056, 0.79), up(open_at - 0.004, 0.7)], lapel)
+        self._fill([up(open_at + 0.036, 0.845), up(open_at + 0.056, 0.79), up(open_at - 0.002, 0.7)], shade(coat, 0.88))
+        self._stroke([up(open_at - 0.003, 0.7), up(open_at + 0.002, hem + 0.01)], lapel, 0.004)
+        for y in (0.66, 0.6, 0.54):
+            if y > hem + 0.05 and self._detail:
+                self._oval(up(open_at + 0.013, y), 0.0048, 0.0048, shade(coat, 0.6))
+        if looks.skirt:
+            self._stroke([up(-0.076, 0.595), up(0.076, 0.595)], shade(coat, 0.74), 0.012)
+
+    def _head(self, up: Any, pose: Pose, emotion: str, way: float) -> None:
+        looks, f = self._looks, pose.facing
+        skin, hair = self._lit(looks.skin), self._lit(looks.hair)
+        nod = pose.nod
+        cx, cy = up(0.012 * f + 0.05 * nod * way, HEAD_Y - 0.014 * max(0.0, nod))
+        base = up(0.0, 0.825)
+        if looks.long_hair:
+            self._fill(oval((cx - 0.012 * f, cy - 0.03), 0.06, 0.098, 0, 28), shade(hair, 0.86))
+        self._limb(base, (cx - 0.006 * f, cy - 0.045), 0.03, 0.027, shade(skin, 0.8))
+        if looks.scarf:
+            scarf = self._lit(looks.accent)
+            self._limb(up(-0.042, 0.838), up(0.042, 0.842), 0.021, 0.021, scarf)
+            self._fill([up(0.012 * way, 0.84), up(0.05 * way, 0.83), up(0.044 * way, 0.72), up(0.012 * way, 0.71)], shade(scarf, 0.85))
+        if looks.bun:
+            self._oval((cx - 0.05 * f, cy + 0.026), 0.026, 0.026, hair)
+        face = [
+            (-0.05, 0.03), (-0.051, -0.008), (-0.044, -0.04), (-0.022, -0.066), (0.004, -0.073), (0.026, -0.066), (0.045, -0.038), (0.05, -0.006),
+            (0.048, 0.034), (0.026, 0.062), (-0.024, 0.062),
+        ]
+        turn = 0.007 * f
+
+        def on(x: float, y: float) -> _Point:
+            """Place a point of the face, turned and nodded."""
+            lean = 0.35 * nod * way
+            return (cx + x * math.cos(lean) + y * math.sin(lean), cy - x * math.sin(lean) + y * math.cos(lean) - 0.004)
+
+        ear = -0.05 * (f if abs(f) > 0.3 else 1)
+        self._oval(on(ear, -0.006), 0.011, 0.017, shade(skin, 0.88))
+        self._fill([on(x + turn * 0.5, y) for x, y in face], skin)
+        if self._rear:
+            self._oval(on(0, 0.004), 0.056, 0.066, hair)
+        else:
+            self._hair(on, hair, f)
+            if self._detail:
+                self._face(on, pose, emotion, skin)
+            else:
+                self._oval(on(0.018 * f - 0.014, 0.002), 0.005, 0.006, shade(skin, 0.32))
+                self._oval(on(0.018 * f + 0.018, 0.002), 0.005, 0.006, shade(skin, 0.32))
+        if looks.hat:
+            hat = self._lit(blend(looks.accent, looks.lower, 0.4))
+            self._fill([on(-0.056, 0.024), on(-0.052, 0.06), on(-0.024, 0.084), on(0.026, 0.084), on(0.054, 0.058), on(0.057, 0.024)], hat)
+            self._limb(on(-0.056, 0.028), on(0.058, 0.028), 0.011, 0.011, shade(hat, 0.78))
+
+    def _hair(self, on: Any, hair: Colour, f: float) -> None:
+        back = -1 if f >= 0 else 1
+        side = 0.03 if abs(f) > 0.3 else 0.0
+        shape = [
+            (-0.055, -0.012), (-0.06, 0.03), (-0.046, 0.066), (-0.012, 0.083), (0.026, 0.079), (0.052, 0.056), (0.057, 0.014), (0.05, 0.0),
+            (0.046, 0.034), (0.02, 0.05), (-0.014, 0.044), (-0.036, 0.036), (-0.045, 0.008),
+        ]
+        self._fill([on(x * (1 if back < 0 else -1) - side * 0.1, y) for x, y in shape], hair)
+        if abs(f) > 0.3:
+            self._fill([on(back * x, y) for x, y in ((0.058, 0.05), (0.064, 0.0), (0.054, -0.04), (0.038, -0.012), (0.03, 0.04))], hair)
+        gleam = shade(hair, 1.16)
+        self._stroke([on(-0.03, 0.064), on(0.0, 0.073), on(0.03, 0.066)], gleam, 0.005)
+
+    def _face(self, on: Any, pose: Pose, emotion: str, skin: Colour) -> None:
+        looks, f = self._looks, pose.facing
+        dark = shade(blend(looks.hair, skin, 0.12), 0.55)
+        middle = 0.017 * f
+        inner, outer = _BROWS.get(emotion, (0.0, 0.0))
+        wide = {"surprised": 1.3, "afraid": 1.22, "angry": 0.82, "determined": 0.86, "happy": 0.84, "sad": 0.84}.get(emotion, 1.0)
+        cheek = blend(skin, (214, 96, 84), 0.24)
+        for sign in (-1, 1):
+            self._oval(on(middle + sign * 0.03, -0.024), 0.012, 0.009, cheek)
+        for sign in (-1, 1):
+            narrow = 1 - 0.22 * max(0.0, sign * f)
+            ex = middle + sign * 0.0215 * narrow
+            if pose.blink or emotion == "happy" and pose.mouth == 0 and False:
+                self._stroke([on(ex - 0.009, 0.0), on(ex, -0.003), on(ex + 0.009, 0.0)], dark, 0.0028)
+            else:
+                self._oval(on(ex, 0.0), 0.0098 * narrow, 0.0068 * wide, self._lit((246, 240, 232)))
+                self._oval(on(ex + 0.0026 * f, -0.0002), 0.0052, min(0.0058, 0.0064 * wide), self._lit((66, 48, 40)))
+                self._oval(on(ex + 0.0026 * f + 0.0018, 0.002), 0.0014, 0.0014, (250, 248, 240))
+                self._stroke([on(ex - 0.0105 * narrow, 0.002), on(ex - 0.002, 0.0072 * wide), on(ex + 0.0105 * narrow, 0.002)], dark, 0.0026)
+            low, high = (0.0165 + inner, 0.0175 + outer)
+            self._stroke([on(ex - sign * 0.011, low), on(ex + sign * 0.002, (low + high) / 2 + 0.003), on(ex + sign * 0.013, high)], dark, 0.004)
+        shadow = shade(skin, 0.72)
+        nose = middle * 1.35
+        self._stroke([on(nose + 0.002 * f, -0.002), on(nose + 0.007 * (f or 0.4), -0.024), on(nose - 0.003, -0.027)], shadow, 0.0028)
+        if looks.beard:
+            beard = self._lit(shade(looks.hair, 1.0))
+            self._fill([on(middle * 0.4 + x, y) for x, y in ((-0.046, -0.018), (-0.04, -0.052), (-0.018, -0.074), (0.006, -0.08), (0.028, -0.072), (0.044, -0.05), (0.048, -0.016), (0.03, -0.032), (0.0, -0.034), (-0.026, -0.032))], beard)
+        self._mouth(on, middle * 1.1, pose.mouth, emotion, skin)
+        if looks.glasses:
+            for sign in (-1, 1):
+                ring = oval((middle + sign * 0.0215, 0.0), 0.0155, 0.0125, 0, 24)
+                self._stroke([on(x, y) for x, y in [*ring, ring[0]]], (40, 36, 36), 0.0026)
+            self._stroke([on(middle - 0.006, 0.002), on(middle + 0.006, 0.002)], (40, 36, 36), 0.0026)
+
+    def _mouth(self, on: Any, middle: float, opened: float, emotion: str, skin: Colour) -> None:
+        lips = shade(blend(skin, (150, 52, 54), 0.55), 0.8)
+        curve = {"happy": 0.008, "sad": -0.006, "angry": -0.005, "afraid": -0.004, "determined": -0.001}.get(emotion, 0.001)
+        if emotion == "surprised" and opened == 0:
+            opened = 0.5
+        y = -0.044
+        if opened > 0.1:
+            self._oval(on(middle, y), 0.014 - 0.003 * opened, 0.003 + 0.0085 * opened, shade(lips, 0.5))
+            self._stroke([on(middle - 0.008, y + 0.002 + 0.006 * opened), on(middle + 0.008, y + 0.002 + 0.006 * opened)], self._lit((236, 226, 214)), 0.003)
+            return
+        half = 0.0175 if emotion == "happy" else 0.0145
+        self._stroke([on(middle - half, y + curve), on(middle - half * 0.4, y - curve * 0.3), on(middle + half * 0.4, y - curve * 0.3), on(middle + half, y + curve)], lips, 0.0036)
+        self._stroke([on(middle - 0.006, y - 0.0095), on(middle + 0.006, y - 0.0095)], shade(skin, 0.8), 0.0024)
+
+
+_BROWS = {
+    # how the inner and outer ends of the brows move, in figure heights
+    "happy": (0.002, 0.0015),
+    "sad": (0.006, -0.003),
+    "angry": (-0.006, 0.004),
+    "afraid": (0.007, 0.0),
+    "surprised": (0.008, 0.008),
+    "determined": (-0.004, 0.0015),
+}
+_SPACES = re.compile(r"\s+")
+
+
+def shadow_sheet(width: float, height: float, strength: float, x: float, y: float) -> Sheet:
+    """Return a soft shadow on the ground, an ellipse centred at (x, y) of the stage."""
+    w, h = max(8, int(width) & ~1), max(4, int(height) & ~1)
+    full_w, full_h = w * 2, h * 2 + 4
+    alpha = np.zeros((full_h & ~1, full_w & ~1), np.uint8)
+    polygon(alpha, oval((full_w / 2, full_h / 2), w / 2, h / 2), strength * 255)
+    alpha = np.asarray(cv2.blur(alpha, (max(3, w // 4) | 1, max(3, h // 3) | 1)), np.uint8)
+    picture = np.full((*alpha.shape, 3), (34, 24, 22), np.uint8)
+    return sheet_of(picture, alpha, round(x - full_w / 2) & ~1, round(y - full_h / 2) & ~1)
