@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 from typing import NewType
 
 MicroUsd = NewType("MicroUsd", int)
@@ -45,6 +46,7 @@ def format_usd(amount: MicroUsd | int) -> str:
     return f"{sign}${whole}.{decimals}"
 
 
+@lru_cache(maxsize=256)
 def frame_rate(value: str | float | Fraction) -> Fraction:
     """Return a frame rate as a ratio; ``29.97`` and the like become their NTSC ratio.
 

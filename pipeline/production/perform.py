@@ -55,8 +55,8 @@ def perform(studio: Studio, step_id: str, owner: str) -> Ended:
 
 
 def _attempt(studio: Studio, held: Claim) -> tuple[Ended, list[StepMessage]]:
-    code: StepCode = import_module(_CODE[held.kind]).execute
     try:
+        code: StepCode = import_module(_CODE[held.kind]).execute
         with working(studio, held) as work:
             effect = code(work)
         return Ended.DONE, complete(studio, held, effect)

@@ -105,6 +105,16 @@ def submit(
     return receipts
 
 
+def submitted_cut(studio: Studio, board: LoadedStoryboard, stage: Stage) -> str | None:
+    """Return the id of the cut that submitting a storyboard would go on with, ``None`` if it would be a new one."""
+    with studio.database.read() as session:
+        return session.scalar(select(CutRow.id).where(CutRow.identity == _identity(board, stage)))
+
+
+def _identity(board: LoadedStoryboard, stage: Stage) -> str:
+    return hashlib.sha256(f"{board.content_hash} {stage}".encode()).hexdigest()
+
+
 def _keep_pictures(studio: Studio, board: LoadedStoryboard) -> dict[str, dict[str, str]]:
     """Store the storyboard's pictures by content, so that every worker can fetch them."""
     kept: dict[str, dict[str, str]] = {}
@@ -143,7 +153,7 @@ class _Opening:
         rows: dict[type[Any], list[dict[str, Any]]],
     ) -> Receipt:
         """Insert the storyboard and its cut, and add the rows of its shots and first steps."""
-        identity = hashlib.sha256(f"{self._board.content_hash} {self._stage}".encode()).hexdigest()
+        identity = _identity(self._board, self._stage)
         cut = self._session.scalars(select(CutRow).where(CutRow.identity == identity)).one_or_none()
         existed = cut is not None
         limit = min((each.amount_micro_usd for each in self._quoted.quote.limits), default=None)

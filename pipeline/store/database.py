@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,13 +15,12 @@ from sqlalchemy.orm import Session
 
 from pipeline.errors import BackendUnavailable, ConfigurationError
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def new_id(length: int = 12) -> str:
-    """Return a random id that a person can read aloud (Crockford's base 32, lower case)."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+def new_id() -> str:
+    """Return a random id of 60 bits, twelve letters and digits (base 32, lower case)."""
+    return base64.b32hexencode(secrets.token_bytes(10))[:12].decode().lower()
 
 
 class Database:
@@ -53,8 +53,8 @@ class Database:
             BackendUnavailable: If the database does not answer.
         """
         with self._guarded(), Session(self.engine, expire_on_commit=False) as session:
+            # Closing ends the transaction and leaves what was read readable; a rollback would expire it.
             yield session
-            session.rollback()
 
     @contextmanager
     def write(self) -> Generator[Session]:

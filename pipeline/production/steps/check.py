@@ -11,7 +11,7 @@ from pipeline.checks.measurements import Measurements
 from pipeline.checks.measures import measure
 from pipeline.control.request import GenerationRequest
 from pipeline.errors import MediaError
-from pipeline.media.frames import frame_at
+from pipeline.media.stills import frame_at
 from pipeline.production.boards import Board, board_of
 from pipeline.production.leases import Effect
 from pipeline.production.planning import gate_of

@@ -15,7 +15,7 @@ from pipeline.media.captions import to_srt, to_vtt
 from pipeline.media.conform import Conformed
 from pipeline.media.mezzanine import MezzanineFormat
 from pipeline.media.plan import FilmPlan
-from pipeline.media.sheet import SheetEntry, contact_sheet
+from pipeline.media.sheet import SheetEntry, Status, contact_sheet
 from pipeline.media.stitch import Stitched, stitch
 from pipeline.production.boards import Board, board_of
 from pipeline.production.film import film_captions, film_plan
@@ -119,7 +119,7 @@ def _sheet(
             key=piece.key,
             clip=clips[piece.key].video,
             caption=(_timecode(plan, piece.key), piece.model or "placeholder"),
-            status="placeholder" if piece.placeholder else "accepted",
+            status=Status.PLACEHOLDER if piece.placeholder else Status.ACCEPTED,
         )
         for piece in pieces
     ]
