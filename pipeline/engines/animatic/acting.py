@@ -144,11 +144,11 @@ def _deed(part: Part, clock: float, share: float) -> Pose:
         case "kneel":
             return Pose(near=(0.6, 0.7 + 0.15 * wag), far=(0.5, 0.6), front=(1.35, 1.5), back=(0.1, 1.6), drop=0.24, lean=0.3, nod=0.2)
         case "point":
-            return Pose(near=(0.1 + 1.4 * rise, 0.15), lean=0.06 * rise)
+            return Pose(far=(0.1 + 1.4 * rise, 0.12), lean=0.06 * rise)
         case "wave":
-            return Pose(near=(0.1 + 2.3 * rise, 0.35 + 0.35 * wag * rise))
+            return Pose(far=(0.1 + 2.35 * rise, 0.3 + 0.35 * wag * rise))
         case "raise":
-            return Pose(near=(0.1 + 2.25 * rise, 0.3), far=(0.05 + 0.5 * rise, 0.5 * rise), nod=-0.22 * rise)
+            return Pose(far=(0.1 + 2.3 * rise, 0.2 * rise), near=(0.08 + 0.3 * rise, 0.12 + 0.5 * rise), nod=-0.2 * rise)
         case "dance":
             return Pose(near=(1.3 + 0.7 * wag, 0.5), far=(-1.2 + 0.6 * wag, 0.4), front=(0.25 + 0.3 * wag, 0.3), back=(-0.3, 0.2), lean=0.12 * wag)
         case "work":

@@ -185,7 +185,7 @@ class Painter:
             return (hips[0] + x * tip[1] + above * tip[0], hips[1] + above * tip[1] - x * tip[0])
 
         broad = 0.118 - 0.022 * abs(f)
-        shoulder_far, shoulder_near = up(0.8 * broad * way, 0.8), up(-0.8 * broad * way, 0.8)
+        shoulder_far, shoulder_near = up(0.78 * broad * way, 0.782), up(-0.78 * broad * way, 0.782)
         self._arm(shoulder_far, pose.far, way, shade(coat, 0.74), shade(skin, 0.82), pose.lean)
         self._leg((hips[0] + 0.03 * way, hips[1]), pose.back, way, shade(lower, 0.78), pose.drop)
         self._leg((hips[0] - 0.03 * way, hips[1]), pose.front, way, lower, pose.drop)
@@ -200,8 +200,8 @@ class Painter:
         wrist = (elbow[0] + 0.13 * math.sin(two) * way, elbow[1] - 0.13 * math.cos(two))
         hand = (wrist[0] + 0.026 * math.sin(two) * way, wrist[1] - 0.026 * math.cos(two))
         self._limb(wrist, hand, 0.016, 0.019, skin)
-        self._limb(shoulder, elbow, 0.037, 0.029, coat)
-        self._limb(elbow, wrist, 0.029, 0.022, coat)
+        self._limb(shoulder, elbow, 0.032, 0.027, coat)
+        self._limb(elbow, wrist, 0.027, 0.021, coat)
 
     def _leg(self, hip: _Point, angles: tuple[float, float], way: float, colour: Colour, drop: float) -> None:
         one = angles[0]
@@ -222,9 +222,9 @@ class Painter:
             hem = max(hem, 0.42)
         flare = 0.135 if looks.skirt else 0.112 if looks.long_coat else 0.094
         edge = [
-            (-0.032, 0.845), (-broad * 0.72, 0.825), (-broad, 0.79), (-broad * 0.94, 0.7), (-0.074, 0.6), (-0.084, 0.52), (-flare, hem),
-            (-flare * 0.3, hem - 0.012), (flare * 0.4, hem - 0.006), (flare, hem + 0.006), (0.084, 0.52), (0.074, 0.6), (broad * 0.94, 0.7),
-            (broad, 0.79), (broad * 0.72, 0.825), (0.032, 0.845),
+            (-0.032, 0.85), (-broad * 0.6, 0.822), (-broad * 0.92, 0.796), (-broad * 1.0, 0.76), (-broad * 0.9, 0.68), (-0.074, 0.6), (-0.084, 0.52), (-flare, hem),
+            (-flare * 0.3, hem - 0.012), (flare * 0.4, hem - 0.006), (flare, hem + 0.006), (0.084, 0.52), (0.074, 0.6), (broad * 0.9, 0.68),
+            (broad, 0.76), (broad * 0.92, 0.796), (broad * 0.6, 0.822), (0.032, 0.85),
         ]
         self._fill([up(x, y) for x, y in edge], coat)
         if self._rear:

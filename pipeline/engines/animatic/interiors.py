@@ -101,7 +101,7 @@ class Room:
         polygon(picture, [tl, tr, br, bl], ink(self.lit(style.wall, 0.98)))
         polygon(picture, [bl, br, out(*br), out(*bl)], ink(self.lit(style.floor, 0.92)))
         self._floor(picture, out)
-        gouache(picture, self.detail, count=1700, length=lens.size(0.045), thickness=lens.size(0.013), angle=self._flow, jitter=3.4)
+        gouache(picture, self.detail, count=1500, length=lens.size(0.03), thickness=lens.size(0.009), angle=self._flow, jitter=2.6)
         rail = self.lit(style.wood, 0.8)
         for a, b in ((bl, br), (bl, out(*bl)), (br, out(*br))):
             line(picture, [a, b], ink(rail), lens.size(0.009))
@@ -171,7 +171,7 @@ class Room:
                 for fold in (0.1, 0.2):
                     line(picture, [(edge_x + side * half_w * fold, y0), (edge_x + side * half_w * (fold + 0.04), y1 + half_h * 0.3)], ink(shade(cloth, 0.8)), max(1.0, thick * 0.4))
         if not self.scene.dark:
-            glow(picture, (x, y), self.unit * 0.45, self.light.colour, 0.2)
+            glow(picture, (x, y), self.unit * 0.4, self.light.colour, 0.12)
 
     def shaft(self, picture: Picture) -> None:
         """Lay the window's light across the floor."""
@@ -197,7 +197,7 @@ class Room:
         shape = [(x - size * 0.28, y), (x + size * 0.28, y), (x + size, y + size * 0.8), (x - size, y + size * 0.8)]
         polygon(picture, shape, ink(self.lit(self.style.accent, 0.8)))
         disc(picture, (x, y + size * 0.84), size * 0.8, ink((255, 236, 190)), 0.22)
-        glow(picture, (x, y + size), size * 4.2, (255, 206, 140), 0.34)
+        glow(picture, (x, y + size), size * 4.0, (255, 206, 140), 0.26 if self.scene.dark else 0.15)
 
 
 def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from pipeline.engines.animatic import town
 from pipeline.engines.animatic.backdrop import Backdrop, Layer, Lens, Light, lens_for, light_for, unit_noise
 from pipeline.engines.animatic.brush import (
     blend, disc, flat, generator, glow, gouache, ink, line, noise, polygon, ridge, shade, wash,
@@ -54,8 +55,8 @@ def sky(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: Generato
     veiled = scene.weather in {"rain", "storm", "fog", "snow"}
     if scene.hour == "night" and not veiled or scene.place == "space":
         _stars(picture, lens, detail)
-    glow(picture, (light.x, light.y), reach * 0.42, light.colour, 0.3 if not veiled else 0.14)
-    glow(picture, (light.x, light.y), reach * 0.13, light.colour, 0.42 if not veiled else 0.08)
+    glow(picture, (light.x, light.y), reach * 0.42, light.colour, (0.16 if scene.hour == "day" else 0.28) if not veiled else 0.1)
+    glow(picture, (light.x, light.y), reach * 0.13, light.colour, (0.22 if scene.hour == "day" else 0.38) if not veiled else 0.06)
     if not veiled and light.y < lens.horizon + reach * 0.02:
         radius = reach * (0.036 if scene.hour != "night" else 0.03)
         disc(picture, (light.x, light.y), radius, ink(blend(light.colour, (255, 255, 255), 0.55)))
@@ -393,7 +394,7 @@ def _stones(picture: Picture, alpha: Plane, shape: Any, lens: Lens, light: Light
 
 def framing(scene: Scene, lens: Lens, light: Light, rng: Generator) -> Layer | None:
     """Something dark and near at the edge of the frame, as artists put there to give depth."""
-    if scene.size in {"close-up", "extreme-close-up", "medium-close-up"} or scene.place in {"space", "desert", "snowfield"}:
+    if scene.size in {"close-up", "extreme-close-up", "medium-close-up"} or scene.place in {"space", "desert", "snowfield", "city", "street"}:
         return None
     side = 1 if light.x < lens.width / 2 else -1
     edge = lens.width / 2 + side * lens.frame_width * 0.5
@@ -428,13 +429,16 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
     back = sky(scene, lens, light, rng, detail)
     layers: list[Layer] = []
     lamps: list[tuple[float, float, float]] = []
-    far_ridges(back, scene, lens, light, generator(scene.geometry, 3))
+    if scene.place not in {"city", "street", "space"}:
+        far_ridges(back, scene, lens, light, generator(scene.geometry, 3))
     ground(back, scene, lens, light)
     gouache(back, detail, count=1500, length=lens.size(0.05), thickness=lens.size(0.011), angle=0.0, jitter=3.2)
     water = None
     if scene.place in WATERS:
         water_strokes(back, lens, light, detail)
         water = (lens.horizon + 2, float(lens.height))
+    if scene.place == "road":
+        town.road(back, scene, lens, light)
     layers.append(Layer(back, None, 0.0))
     if scene.place in {"lighthouse", "sea"}:
         layer, lamps = _headland(scene, lens, light, generator(scene.geometry, 4))
@@ -454,7 +458,10 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
             )
             nearer.depth = 0.5
             layers.append(nearer)
-    layers.append(near_ground(scene, lens, light, generator(scene.geometry, 7), detail))
+    elif scene.place in {"city", "street", "harbour", "space"}:
+        layers.extend(town.paint(scene, lens, light, back, detail, lamps))
+    if scene.place not in {"city", "street"}:
+        layers.append(near_ground(scene, lens, light, generator(scene.geometry, 7), detail))
     front = framing(scene, lens, light, generator(scene.geometry, 8))
     if front is not None:
         layers.append(front)

@@ -120,12 +120,12 @@ class Lettering:
     def __init__(self, request: GenerationRequest) -> None:
         width, height = request.width, request.height
         shorter = min(width, height)
-        small = max(9, round(shorter * 0.021))
+        small = max(9, round(shorter * 0.026))
         move = canonical_move(request.camera.move) or request.camera.move or "static"
         slate = " · ".join(part for part in (request.shot_id, request.camera.size, move) if part)
         room = round(width * (1 - 2 * SAFE))
         line = _cut(slate, room, small)
-        sheet = lettered([line], small, weight=400, strength=0.62) if line else None
+        sheet = lettered([line], small, weight=450, strength=0.78) if line else None
         self._cues: list[_Cue] = []
         if sheet is not None:
             self._cues.append(_Cue(0, request.frames, sheet, round(width * SAFE) - small // 2, round(height * SAFE) - small // 2))

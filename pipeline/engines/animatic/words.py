@@ -179,13 +179,16 @@ def _best(
     fallback: tuple[tuple[str, float], ...],
 ) -> str | None:
     """Return the entry with most weight; earlier mentions and longer words count a little more."""
+    bonus = {name: 1.5 for name in INTERIORS}
     for texts in (weighted, fallback):
         scores: dict[str, float] = {}
         for text, weight in texts:
             for name, pattern in table.items():
                 for match in _hits(pattern, text):
                     early = 0.5 * (1 - match.start() / max(1, len(text)))
-                    scores[name] = scores.get(name, 0.0) + weight * (0.6 + early + 0.03 * len(match[0]))
+                    scores[name] = scores.get(name, 0.0) + weight * (
+                        bonus.get(name, 1.0) * (0.6 + early) + 0.03 * len(match[0])
+                    )
         if scores:
             return max(scores, key=lambda name: scores[name])
     return None
