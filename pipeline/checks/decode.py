@@ -71,6 +71,7 @@ class StreamFacts:
     frames: int
     last_s: float
     interval_s: float
+    tick_s: float
     uneven: float
     uneven_at_s: float
     uneven_until_s: float
@@ -193,6 +194,7 @@ def _facts(clip: Path, pump: _Pump) -> StreamFacts:
         frames=clock.frames,
         last_s=clock.last - clock.first,
         interval_s=interval,
+        tick_s=clock.tick_s,
         uneven=uneven,
         uneven_at_s=at_s,
         uneven_until_s=until_s,

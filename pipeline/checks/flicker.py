@@ -1,8 +1,8 @@
 """Flicker: oscillation of brightness from frame to frame, as the second difference of luma means.
 
 An alternation of +-A around a steady level has second differences of 4A; so a quarter of them is the
-amplitude. Their 60th percentile over half a second is taken, so that a cut, a flash or a lightning
-stroke (one to three large values) does not count, and a slow change (second difference near 0) neither.
+amplitude. Their 55th percentile over three quarters of a second is taken, so that a cut, a flash or a lightning
+stroke (two to four large values) does not count, and a slow change (second difference near 0) neither.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pipeline.checks.measurements import Flicker
 
-WINDOW_S = 0.5
+WINDOW_S = 0.75
 LEAST_WINDOW = 8
-PERCENTILE = 60.0
+PERCENTILE = 55.0
 LOCAL_PERCENTILE = 75.0
 GRID = 4
 WEIGH_EVERY = 4
@@ -46,18 +46,19 @@ class FlickerMeter:
         while len(self._window) > LEAST_WINDOW and self._window[0][0] < time_s - WINDOW_S:
             self._window.popleft()
         # Windows overlap by far more than this step; weighing each would cost as much as the rest.
-        if len(self._window) >= LEAST_WINDOW and self._seen % WEIGH_EVERY == 0:
+        full = time_s - self._window[0][0] >= WINDOW_S * 0.9
+        if full and len(self._window) >= LEAST_WINDOW and self._seen % WEIGH_EVERY == 0:
             self._weigh()
 
     def _weigh(self) -> None:
-        values = np.percentile(np.stack([value for _, value in self._window]), PERCENTILE, axis=0)
+        values = np.percentile(np.stack([value for _, value in self._window]), PERCENTILE, axis=0, method="lower")
         amplitude = float(values[-1])
         if self._worst is None or amplitude > self._worst[0]:
             self._worst = (amplitude, self._window[0][0], self._times[-1])
         self._worst_local = max(self._worst_local, float(np.percentile(values[:-1], LOCAL_PERCENTILE)))
 
     def finish(self) -> Flicker | None:
-        """Return the worst half second, or ``None`` if there are too few frames to tell."""
+        """Return the worst stretch, or ``None`` if there are too few frames to tell."""
         if len(self._window) >= (LEAST_WINDOW if self._worst else 3):
             self._weigh()
         if self._worst is None:

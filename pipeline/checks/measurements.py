@@ -84,9 +84,9 @@ class Flicker(Frozen):
     """Frame-to-frame oscillation of the brightness.
 
     Attributes:
-        amplitude: Of the whole picture's mean, in levels, in the worst half second.
+        amplitude: Of the whole picture's mean, in levels, in the worst three quarters of a second.
         local_amplitude: The same for the worst quarter of a 4x4 grid of areas.
-        start_s: Begin of the worst half second.
+        start_s: Begin of that stretch.
         end_s: Its end.
     """
 

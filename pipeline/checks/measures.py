@@ -6,12 +6,16 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
+
 from pipeline.checks.decode import StreamFacts, decode
 from pipeline.checks.measurements import ColourTags, Measurements, Timing
 from pipeline.checks.picture import PictureMeter
 from pipeline.checks.sound import SoundMeter
 
 VFR_FROM = 0.5
+_WHOLE_RATES = (8, 10, 12, 15, 16, 24, 25, 30, 48, 50, 60, 100, 120)
+STANDARD_RATES = tuple(Fraction(rate * 1000, part) for rate in _WHOLE_RATES for part in (1000, 1001))
 
 
 def measure(clip: Path, progress: Callable[[float], None] | None = None, *, threads: int = 1) -> Measurements:
@@ -28,7 +32,16 @@ def measure(clip: Path, progress: Callable[[float], None] | None = None, *, thre
         MediaError: If the file is missing, not a video, truncated or damaged.
     """
     picture, sound = PictureMeter(), SoundMeter()
-    facts = decode(clip, on_picture=picture.see, on_sound=sound.see, progress=progress, threads=threads)
+    cv2_threads = cv2.getNumThreads()
+    cv2.setNumThreads(threads)  # on pictures this small, OpenCV's own threads mostly wait for each other
+    try:
+        facts = decode(clip, on_picture=picture.see, on_sound=sound.see, progress=progress, threads=threads)
+    finally:
+        cv2.setNumThreads(cv2_threads)
+    return _gather(facts, picture, sound)
+
+
+def _gather(facts: StreamFacts, picture: PictureMeter, sound: SoundMeter) -> Measurements:
     end_s = facts.last_s + facts.interval_s
     not_measured: dict[str, str] = {}
     timing = Timing(uneven=facts.uneven, start_s=facts.uneven_at_s, end_s=facts.uneven_until_s)
@@ -86,13 +99,12 @@ def measure(clip: Path, progress: Callable[[float], None] | None = None, *, thre
 
 
 def _rate(facts: StreamFacts) -> str:
-    """Return the mean rate as ``num/den``: the standard one where the times' rounding allows it."""
+    """Return the mean rate as ``num/den``: the nearest standard one if the times' rounding allows it."""
     if not facts.timed or facts.interval_s <= 0:
         return ""
     mean = 1 / facts.interval_s
-    for base in (24, 25, 30, 48, 50, 60, 120, 12, 15, 10, 8):
-        for rate in (Fraction(base), Fraction(base * 1000, 1001)):
-            if abs(mean / float(rate) - 1) < 2e-4:
-                return f"{rate.numerator}/{rate.denominator}"
-    ratio = Fraction(mean).limit_denominator(1001)
+    nearest = min(STANDARD_RATES, key=lambda rate: abs(mean / float(rate) - 1))
+    # The first and the last time are rounded to a tick each; a tenth of a permille is float noise.
+    slack = 1e-4 + facts.tick_s / max(facts.last_s, facts.interval_s)
+    ratio = nearest if abs(mean / float(nearest) - 1) <= slack else Fraction(mean).limit_denominator(1001)
     return f"{ratio.numerator}/{ratio.denominator}"

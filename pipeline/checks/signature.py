@@ -19,6 +19,7 @@ AB_REACH = 64.0
 SWATCHES = 6
 EDGE_LEVEL = 48.0
 DIRECTIONS = 8
+NOISE_SIDE = 192
 
 _L_BINS, _SWATCH_AB_BINS = 6, 9
 _NOISE_KERNEL: NDArray[np.float32] = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -126,9 +127,8 @@ def noise_deviation(luma: NDArray[np.uint8]) -> float:
     the median of the absolute response instead of its mean, so that edges don't count as noise.
     """
     height, width = luma.shape
-    middle = luma[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    if min(middle.shape) < 4:
-        middle = luma
+    top, left = max(0, (height - NOISE_SIDE) // 2), max(0, (width - NOISE_SIDE) // 2)
+    middle = luma[top : top + NOISE_SIDE, left : left + NOISE_SIDE]
     response = np.abs(cv2.filter2D(middle, cv2.CV_32F, _NOISE_KERNEL)[1:-1, 1:-1])
     # The kernel's gain is 6; 0.6745 is the median of |N(0, 1)|.
     return float(np.median(response)) / (6 * 0.6745) if response.size else 0.0
