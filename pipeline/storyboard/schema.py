@@ -174,7 +174,7 @@ class Deliverable(Part):
             message = f"not a frame rate: {str(value)[:20]!r}"
             raise ValueError(message)
         frame_rate(value)
-        return value
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     @model_validator(mode="after")
     def _sane_size(self) -> Self:

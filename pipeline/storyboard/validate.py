@@ -188,8 +188,8 @@ _VALUE_REMEDIES = {
     "parameters": "Keep parameters few, flat and plain.",
 }
 _BOUNDS = {
-    "greater_than_equal": ("{found} is too small", "Write {ge:g} or more."),
-    "less_than_equal": ("{found} is too large", "Write {le:g} or less."),
+    "greater_than_equal": ("{found} is too small", "Write {ge:,} or more."),
+    "less_than_equal": ("{found} is too large", "Write {le:,} or less."),
     "string_too_long": ("the text is too long", "Use {max_length} characters at most."),
     "string_too_short": ("is empty", "Write at least {min_length} character(s)."),
     "too_long": ("has too many entries", "Keep {max_length} at most."),
