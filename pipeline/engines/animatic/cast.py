@@ -50,7 +50,8 @@ class _Actor:
 class Cast:
     """The figures of a shot."""
 
-    def __init__(self, request: GenerationRequest, scene: Scene, lens: Lens, backdrop: Backdrop) -> None:
+    def __init__(self, request: GenerationRequest, scene: Scene, lens: Lens, backdrop: Backdrop, *, pencil: bool) -> None:
+        self._pencil = pencil
         self._duration_s = request.duration_s
         self._lens = lens
         count = len(request.figures)
@@ -126,9 +127,8 @@ class Cast:
         width, height = math.ceil((right - x0) / 2) * 2, math.ceil((bottom - y0) / 2) * 2
         side = 1.0 if backdrop.light.x > x else -1.0
         painter = Painter(
-            looks_of(figure), tall, max(8, width), max(8, height), (x - x0, feet - y0), backdrop.light, side, rear=rear
+            looks_of(figure), tall, max(8, width), max(8, height), (x - x0, feet - y0), backdrop.light, side, rear=rear, pencil=self._pencil, palette=scene.palette
         )
-        del scene
         return (x0, y0), painter
 
     def _tag(self, name: str, x: float, feet: float, tall: float) -> tuple[Sheet | None, tuple[float, float]]:

@@ -18,6 +18,7 @@ from pipeline.control.request import Figure
 from pipeline.engines.animatic.acting import Pose
 from pipeline.engines.animatic.backdrop import Light
 from pipeline.engines.animatic.brush import blend, ink, line, oval, polygon, shade
+from pipeline.engines.animatic.pencil import pencilled
 from pipeline.engines.animatic.sheets import Sheet, sheet_of
 from pipeline.engines.animatic.words import Colour, number_of, rgb, says
 
@@ -103,8 +104,10 @@ class Painter:
 
     def __init__(
         self, looks: Looks, tall: float, width: int, height: int, feet: _Point, light: Light, side: float,
-        *, rear: bool = False,
+        *, rear: bool = False, pencil: bool = False, palette: tuple[Colour, ...] = (),
     ) -> None:
+        self._pencil = pencil
+        self._palette = palette
         self._looks = looks
         self._tall = tall
         self._size = (width, height)
@@ -124,6 +127,8 @@ class Painter:
         alpha = np.ascontiguousarray(self._art[..., 3])
         picture = np.ascontiguousarray(self._art[..., :3])
         self._model(picture, alpha)
+        if self._pencil:
+            picture = pencilled(picture, alpha, self._palette, 1, tint=0.5)
         return sheet_of(picture, alpha, x, y)
 
     def _lit(self, colour: Colour) -> Colour:

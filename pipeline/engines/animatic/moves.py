@@ -65,9 +65,7 @@ class Rig:
 
     def at(self, index: int, frames: int, rate: float) -> View:
         """Return the view at a frame."""
-        t = index / max(1, frames - 1)
-        share = ease((t - self.begins) / max(1e-6, self.ends - self.begins))
-        view = mix(self.start, self.end, share)
+        view = mix(self.start, self.end, self.share(index, frames))
         seconds = index / rate
         # The sway starts from rest, so that a shot that continues another does not jump.
         swell = ease(min(1.0, seconds / 0.8))
@@ -75,6 +73,11 @@ class Rig:
             self.sway * swell * self._noise(axis, seconds) for axis in range(3)
         )
         return View(view.x + x, view.y + 0.8 * y, view.extent, view.roll + 0.25 * r)
+
+    def share(self, index: int, frames: int) -> float:
+        """Return the eased share of the move that is done at a frame."""
+        t = index / max(1, frames - 1)
+        return ease((t - self.begins) / max(1e-6, self.ends - self.begins))
 
     def _noise(self, axis: int, seconds: float) -> float:
         mine = self.phases[axis::3]

@@ -120,13 +120,13 @@ def far_ridges(picture: Picture, scene: Scene, lens: Lens, light: Light, rng: Ge
     tall = {
         "mountains": 0.55, "snowfield": 0.3, "desert": 0.15, "forest": 0.24, "river": 0.26, "road": 0.17,
     }.get(scene.place, 0.11)
-    local: Colour = {"mountains": (92, 104, 118), "desert": (190, 132, 96), "snowfield": (190, 204, 220), "forest": (70, 92, 70)}.get(
+    local: Colour = {"mountains": (78, 92, 116), "desert": (190, 132, 96), "snowfield": (190, 204, 220), "forest": (70, 92, 70)}.get(
         scene.place, (96, 112, 104)
     )
     sharp = 1.0 if scene.place in {"mountains", "snowfield"} else 0.0
     for index in range(3):
         away = 0.8 - 0.24 * index
-        heights = (0.55 + 0.75 * ridge(rng, xs * (0.5 + 0.25 * index) + 7 * index, 0.48, 5, sharp)) * tall * (1 - 0.24 * index)
+        heights = (0.55 + 0.75 * ridge(rng, xs * (0.5 + 0.25 * index + 0.55 * sharp) + 7 * index, 0.48, 5, sharp)) * tall * (1 - 0.24 * index)
         if scene.place in WATERS:
             heights = heights * 0.8 - 0.035
         colour = light.lit(local, away if scene.weather != "fog" else 0.6 + 0.4 * away)
@@ -142,8 +142,8 @@ def _snow_caps(picture: Picture, lens: Lens, shape: Any, light: Light, away: flo
     snow = ink(light.lit((238, 242, 250), away * 0.8))
     crest = shape[:-2]
     for k in range(6, len(crest) - 6, 1):
-        if crest[k, 1] < min(crest[k - 5, 1], crest[k + 5, 1]):
-            drop = lens.unit * (0.03 + 0.05 * rng.random())
+        if crest[k, 1] <= crest[k - 6 : k + 7, 1].min():
+            drop = lens.unit * (0.06 + 0.07 * rng.random())
             x, y = crest[k]
             polygon(
                 picture,
@@ -432,7 +432,11 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
     if scene.place not in {"city", "street", "space"}:
         far_ridges(back, scene, lens, light, generator(scene.geometry, 3))
     ground(back, scene, lens, light)
-    gouache(back, detail, count=1500, length=lens.size(0.05), thickness=lens.size(0.011), angle=0.0, jitter=3.2)
+    split = min(0.98, max(0.02, lens.horizon / lens.height))
+    crest = max(0.01, split - 0.3)
+    gouache(back, detail, count=600, length=lens.size(0.055), thickness=lens.size(0.011), jitter=3.2, window=(0, 0, 1, crest))
+    gouache(back, detail, count=650, length=lens.size(0.022), thickness=lens.size(0.007), angle=0.35, jitter=3.4, window=(0, crest, 1, split))
+    gouache(back, detail, count=600, length=lens.size(0.05), thickness=lens.size(0.01), jitter=3.4, window=(0, split, 1, 1))
     water = None
     if scene.place in WATERS:
         water_strokes(back, lens, light, detail)

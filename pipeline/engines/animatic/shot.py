@@ -18,6 +18,9 @@ from pipeline.engines.animatic.cast import DEPTH, Cast
 from pipeline.engines.animatic.moves import Rig, View, rig_for
 from pipeline.engines.animatic.overlay import Lettering
 from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, sheet_of
+from pipeline.engines.animatic.pencil import pencilled
+from pipeline.engines.animatic.pictures import PictureShot
+from pipeline.engines.animatic.staging import stage_size
 from pipeline.engines.animatic.weather import Fog, Glitter, Grain, Rain, Snow, lightning
 from pipeline.engines.animatic.words import Scene
 
@@ -30,15 +33,6 @@ class Shot(Protocol):
     def frame(self, index: int) -> Canvas:
         """Return a frame; valid until the next one is asked for."""
         ...
-
-
-def stage_size(rig: Rig, request: GenerationRequest) -> tuple[int, int]:
-    """Return the size of stage on which no frame of the move shows an edge, in even pixels."""
-    reach = rig.reach(request.frames, float(request.rate))
-    lean = abs(math.sin(reach.roll))
-    width = request.width * (reach.extent + 2 * reach.x) + request.height * lean + 8
-    height = request.height * (reach.extent + 2 * reach.y) + request.width * lean + 8
-    return (math.ceil(width / 2) * 2, math.ceil(height / 2) * 2)
 
 
 class PaintedShot:
@@ -55,8 +49,8 @@ class PaintedShot:
         painter = interiors.paint if scene.interior else outdoors.paint
         backdrop = painter(scene, lens, request.seed)
         self._lens = lens
-        self._sheets = _sheets(backdrop, scene, request.seed)
-        self._cast = Cast(request, scene, lens, backdrop)
+        self._sheets = _sheets(model, backdrop, scene, request.seed)
+        self._cast = Cast(request, scene, lens, backdrop, pencil=model == "pencil")
         self._lettering = Lettering(request)
         self._canvas = Canvas.of_size(request.width, request.height)
         self._grain = Grain(request.width, request.height, request.seed)
@@ -109,12 +103,16 @@ class PaintedShot:
         )
 
 
-def _sheets(backdrop: Backdrop, scene: Scene, seed: int) -> list[tuple[Sheet, float]]:
+def _sheets(model: str, backdrop: Backdrop, scene: Scene, seed: int) -> list[tuple[Sheet, float]]:
     first = backdrop.layers[0].picture
     tooth = paper(generator(scene.geometry, seed, 50), first.shape[1], first.shape[0])
-    return [
-        (sheet_of(lighten(graded(layer.picture, scene.palette), tooth), layer.alpha), layer.depth) for layer in backdrop.layers
-    ]
+    found: list[tuple[Sheet, float]] = []
+    for layer in backdrop.layers:
+        picture = graded(layer.picture, scene.palette)
+        if model == "pencil":
+            picture = pencilled(picture, layer.alpha, scene.palette, scene.geometry)
+        found.append((sheet_of(lighten(picture, tooth), layer.alpha), layer.depth))
+    return found
 
 
 def _air(scene: Scene, lens: Lens, backdrop: Backdrop, request: GenerationRequest) -> list[Any]:
@@ -135,4 +133,6 @@ def _air(scene: Scene, lens: Lens, backdrop: Backdrop, request: GenerationReques
 
 def shot_of(model: str, request: GenerationRequest, scene: Scene, images: Mapping[str, Path]) -> Shot:
     """Return the shot of a request: over its pictures if it has any, else painted."""
+    if request.images():
+        return PictureShot(model, request, scene, images)
     return PaintedShot(model, request, scene)

@@ -45,6 +45,8 @@ def _skyline(scene: Scene, lens: Lens, light: Light, distance: float, tall: floa
     """A row of houses or towers against the sky, its windows lit after dark."""
     rng = generator(scene.geometry, round(distance * 100))
     base = lens.horizon + lens.size(0.012)
+    if scene.place == "city":
+        base = max(base, lens.row(0.74))  # the town goes on below the parapet
     picture, alpha = _layer(lens, light.lit(_FACADES[2], distance))
     every = 0.085
     first = math.floor(-lens.width / 2 / lens.unit / every) - 2
@@ -224,13 +226,13 @@ def road(back: Picture, scene: Scene, lens: Lens, light: Light, vanishing: float
     if scene.weather == "snow":
         asphalt = light.lit((176, 182, 190))
     far = lens.height * 2.0
-    half = far * (1.15 if scene.place == "street" else 0.62)
+    half = far * (1.15 if scene.place == "street" else 0.85)
     if scene.place == "street":
         walk = ink(light.lit((158, 152, 146) if not wet else (112, 114, 122)))
         polygon(back, [(vx, vy), (vx - half * 1.9, vy + far), (vx + half * 1.9, vy + far)], walk)
     polygon(back, [(vx, vy), (vx - half, vy + far), (vx + half, vy + far)], ink(asphalt))
     rng = generator(scene.geometry, 62)
-    gouache(back, rng, count=520, length=lens.size(0.05), thickness=lens.size(0.007), jitter=5,
+    gouache(back, rng, count=700, length=lens.size(0.016), thickness=lens.size(0.004), jitter=4,
             window=(0, max(0.0, min(0.98, vy / lens.height + 0.02)), 1, 1))
     paint_ = ink(light.lit((232, 226, 206)))
     for k in range(9):

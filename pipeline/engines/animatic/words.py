@@ -179,7 +179,7 @@ def _best(
     fallback: tuple[tuple[str, float], ...],
 ) -> str | None:
     """Return the entry with most weight; earlier mentions and longer words count a little more."""
-    bonus = {name: 1.5 for name in INTERIORS}
+    bonus = {name: 1.5 for name in INTERIORS} | {"street": 1.4, "lighthouse": 1.4}
     for texts in (weighted, fallback):
         scores: dict[str, float] = {}
         for text, weight in texts:
