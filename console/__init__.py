@@ -1,1 +1,1 @@
-"""The doors for people: the command line, later the HTTP API and web pages."""
+"""The people's doors. The command line: ``cli`` parses, a controller acts, views and documents show."""

@@ -29,7 +29,7 @@ from redis.exceptions import RedisError
 from pipeline.errors import BackendUnavailable, ConfigurationError
 from pipeline.settings import Settings
 from workers.queues import QUEUES
-from workers.stackfile import StackFile, read_stackfile, remove_stackfile, write_stackfile
+from workers.stackfile import StackFile, is_alive, read_stackfile, remove_stackfile, write_stackfile
 
 log = logging.getLogger(__name__)
 
@@ -153,10 +153,10 @@ class EmbeddedStack:
         stack = read_stackfile(self._settings.home)
         if stack is None or stack.owner_pid == os.getpid():
             return False
-        if _is_alive(stack.owner_pid) and _answers(stack.broker_url):
+        if is_alive(stack.owner_pid) and _answers(stack.broker_url):
             self._broker_url = stack.broker_url
             return True
-        if not _is_alive(stack.owner_pid):
+        if not is_alive(stack.owner_pid):
             for name, group in stack.processes.items():
                 if _is_ours(group, self._settings.home):
                     log.warning("ending %s, left behind by a command that was killed", name)
@@ -275,16 +275,6 @@ def _answers(url: str) -> bool:
             return bool(client.ping())
     except RedisError:
         return False
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _is_ours(pid: int, home: Path) -> bool:

@@ -45,3 +45,20 @@ def write_stackfile(home: Path, stack: StackFile) -> None:
 def remove_stackfile(home: Path) -> None:
     """Take the note away."""
     (home / NAME).unlink(missing_ok=True)
+
+
+def live_stackfile(home: Path) -> StackFile | None:
+    """Return the note if the process that left it still lives, else ``None``."""
+    stack = read_stackfile(home)
+    return stack if stack is not None and is_alive(stack.owner_pid) else None
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is a process with this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,1 @@
+"""One controller per command: it acts and returns an answer, and draws nothing."""

@@ -1,0 +1,1 @@
+"""What a script reads with ``--json``: documents made from plain values."""
