@@ -19,9 +19,12 @@ from pydantic import Field, model_validator
 from pipeline.registry.words import Day, Entry, Mode, Resolution, Share, Usd
 from pipeline.units import MicroUsd, usd
 
-Unit = Literal["second", "clip", "frame", "image", "megapixel", "reference-image"]
-"""What a rate multiplies: seconds of output, clips, frames, images, megapixels per output picture
-(10**6 pixels), pictures sent along."""
+Unit = Literal["second", "clip", "frame", "image", "megapixel", "megapixel-second", "reference-image", "input-image"]
+"""What a rate multiplies: seconds of output; clips; frames; images; megapixels (10**6 pixels) of the output
+picture; those times seconds, for providers that bill video tokens; pictures of what is shown; those and
+the first and last frame."""
+
+_FRAMES_GIVEN: Final = {"image-to-video": 1, "image-to-image": 1, "first-last-frame": 2}
 
 _MEGAPIXEL: Final = Decimal(1_000_000)
 _MICRO: Final = Decimal("0.000001")
@@ -120,7 +123,7 @@ class Job:
         height: Pixels.
         resolution: Resolution class.
         audio: With sound, without, or ``None`` if nobody knows.
-        references: Pictures sent along.
+        references: Pictures of what is shown that are sent along; the mode tells of first and last frame.
         batch: Whether it goes through the provider's batch or flex service.
     """
 
@@ -212,10 +215,13 @@ def _quantity(unit: Unit, price: Price, job: Job) -> Decimal:
             return Decimal(1)
         case "frame":
             return Decimal(job.frames)
-        case "megapixel":
-            return Decimal(job.width * job.height) / _MEGAPIXEL
+        case "megapixel" | "megapixel-second":
+            area = Decimal(job.width * job.height) / _MEGAPIXEL
+            return area * job.duration_s if unit == "megapixel-second" else area
         case "reference-image":
             return Decimal(job.references)
+        case "input-image":
+            return Decimal(job.references + _FRAMES_GIVEN.get(job.mode, 0))
 
 
 def exact_seconds(length: Fraction) -> Decimal:

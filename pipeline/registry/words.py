@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
@@ -82,6 +83,7 @@ def pixels(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+@lru_cache(maxsize=4096)
 def nearest_class(width: int, height: int, classes: tuple[str, ...] = _CLASSES) -> str:
     """Return the resolution class whose 16:9 area is nearest to a picture's, by ratio.
 

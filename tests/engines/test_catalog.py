@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ class NoEngine:
 
 
 @pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A package of somebody else's, installed in a folder on the path with its entry points."""
     (tmp_path / "acme_dailies.py").write_text(PACKAGE)
     info = tmp_path / "acme_dailies-1.0.dist-info"
@@ -37,6 +38,9 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "wrong = acme_dailies:NoEngine\nanimatic = acme_dailies:AcmeEngine\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
+    catalog._added.cache_clear()
+    yield
+    catalog._added.cache_clear()
 
 
 def test_the_animatic_engine_needs_no_settings() -> None:

@@ -34,6 +34,14 @@ def test_an_overlay_adds_models(tmp_path: Path) -> None:
     assert "animatic/painted" in registry.models
 
 
+def test_what_a_provider_bills_for_a_take_that_came_to_nothing_is_yes_unless_it_says_no(tmp_path: Path) -> None:
+    charges = load_registry(write(tmp_path, PAID)).get("acme/one").charges
+
+    assert not charges.bills("failed")
+    assert charges.bills("refused_input")
+    assert charges.bills("cancelled")  # nobody knows, so the money counts as spent
+
+
 def test_yes_and_no_mean_the_same_as_true_and_false(tmp_path: Path) -> None:
     said = load_registry(write(tmp_path, PAID, "a.yaml"))
     true = load_registry(

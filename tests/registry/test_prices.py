@@ -65,6 +65,14 @@ def test_sound_that_nobody_knows_about_is_reserved_at_the_dearer_price(acme: Mod
     assert quoted.worst == 667_285
 
 
+def test_sound_that_nobody_knows_about_needs_a_price_with_and_one_without_it() -> None:
+    prices = price(rates=[{"unit": "second", "usd": "0.1", "audio": False}])
+
+    refused = price_job(prices, replace(FIVE_SECONDS, audio=None), FIRST_DEAR_DAY)
+
+    assert refused == NoPrice("its price list has no line for text-to-video at 720p of 5 s")
+
+
 def test_a_day_without_a_price_is_refused_in_words(acme: Model) -> None:
     assert price_of(acme, FIVE_SECONDS, date(2025, 12, 31)) == NoPrice("it has no price for 2025-12-31")
 

@@ -122,7 +122,16 @@ def test_a_quote_survives_json(rules: tuple[Any, Any]) -> None:
     assert Quote.model_validate_json(priced.model_dump_json()) == priced
 
 
-def test_the_tightest_limit_counts(tmp_path: Path, rules: tuple[Any, Any]) -> None:
+def test_the_worst_case_counts_the_dearest_fallback(tmp_path: Path, rules: tuple[Any, Any]) -> None:
+    cheap_first = "format: 1\ndefault: {standard: [animatic/painted, acme/one]}"
+    table = load_table(write(tmp_path, cheap_first), registry=rules[0])
+
+    priced = quoted((rules[0], table), {"duration_s": 5})
+
+    assert (priced.expected_micro_usd, priced.worst_micro_usd) == (0, 3 * TAKE)
+
+
+def test_the_tightest_limit_counts(rules: tuple[Any, Any]) -> None:
     priced = quoted_with_limit(rules, limit_usd=1.0, budget=1_100_000)
 
     assert "budget.limit_usd of $1.00" in priced.refusal

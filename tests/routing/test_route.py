@@ -165,9 +165,9 @@ def test_the_price_is_that_of_what_would_be_asked(registry: Registry, table: Rou
         ({"engines": {"acme": ("ACME_KEY",)}}, "acme/one", "is not configured: set ACME_KEY"),
         ({"today": date(2025, 1, 1)}, "acme/one", "it has no price for 2025-01-01"),
         (
-            {"fields": {"deliverables": [{"resolution": "2560x1080"}]}},
-            "animatic/pencil",
-            "tried if",
+            {"fields": {"deliverables": [{"resolution": "4096x2304"}]}},
+            "acme/one",
+            "4096x2304 is too large for it: 1920x1080 would be enlarged 2.1 times (the table allows 2)",
         ),
         (
             {"fields": {"deliverables": [{"resolution": "3840x2160"}]}},
@@ -228,6 +228,18 @@ def test_a_content_class_has_its_own_ranking(tmp_path: Path, registry: Registry)
 
     assert product.chain == ("animatic/pencil",)
     assert draft.model == "animatic/painted"
+
+
+def test_the_dearest_model_of_the_chain_is_what_the_worst_case_counts(tmp_path: Path) -> None:
+    table = load_table(
+        write(tmp_path, "format: 1\ndefault: {standard: [animatic/painted, acme/one]}"),
+        registry=SAMPLES,
+    )
+
+    decision = decide(SAMPLES, table)
+
+    assert decision.model == "animatic/painted"
+    assert (decision.worst_micro_usd, decision.chain_worst_micro_usd) == (0, 250_000)
 
 
 def test_a_decision_survives_json(registry: Registry, table: RoutingTable) -> None:
