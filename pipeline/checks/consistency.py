@@ -8,7 +8,7 @@ group's median colour, for others the difference from the group's median. A take
 robust z-score (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993: distance over
 1.4826 times the median absolute deviation, here with a floor) and the distance itself are both beyond
 their limits: the first alone would blame the least alike of near twins, the second alone a scene
-that is varied by design.
+that is varied by design. Twice the limit stands out of any group.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pipeline.checks.metrics import METRICS, Metric
 from pipeline.checks.thresholds import ConsistencyLimits, MetricLimit, Thresholds
 
 MAD_TO_DEVIATION = 1.4826
+VARIED_FACTOR = 2.0
 
 
 class TakeSignature(Frozen):
@@ -193,7 +194,9 @@ def _judge_group(
     for take, value, distance in zip(members, own, distances, strict=True):
         z = (distance - usual) / spread
         # Both must be beyond their limits, so the smaller of the two shares says how far it stands out.
-        score = min(distance / limit.limit, max(0.0, z) / limits.z_limit)
+        # However varied the group is, though, a multiple of the limit stands out of it.
+        both = min(distance / limit.limit, max(0.0, z) / limits.z_limit)
+        score = max(both, distance / (VARIED_FACTOR * limit.limit))
         results.append(
             (
                 Deviation(

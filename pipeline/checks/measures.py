@@ -56,7 +56,7 @@ def _gather(facts: StreamFacts, picture: PictureMeter, sound: SoundMeter) -> Mea
         not_measured["flicker"] = f"{facts.frames} frames are too few to see flicker in"
     exposure, blur = picture.exposure(), picture.sharpness.finish()
     if blur is None:
-        not_measured["blur"] = "no frame has an edge to judge sharpness by"
+        not_measured["blur"] = "every sampled frame is black"
     heard = sound.finish()
     if heard is None:
         for name in ("silent", "clipping", "audio_length"):

@@ -67,8 +67,8 @@ class PictureMeter:
         self._black.see(picture.time_s, has=black)
         if picture.index % SAMPLE_EVERY == 0:
             large = shrink(picture, SHARPNESS_PIXELS)
-            steepness = None if black else edge_steepness(large)
-            self.sharpness.see(picture.time_s, steepness)
+            if not black:
+                self.sharpness.see(picture.time_s, edge_steepness(large))
             self.signature.see(picture, large, black=black)
         self._before, self._histogram_before = small, histogram
         self._frames += 1

@@ -176,7 +176,7 @@ def _flicker(m: Measurements, _asked: AskedFor, threshold: float) -> Reading:
 def _blur(m: Measurements, _asked: AskedFor, threshold: float) -> Reading:
     blur = m.blur
     if blur is None:
-        return Reading(missing="no frame has an edge to judge sharpness by")
+        return Reading(missing="there was no frame to judge sharpness by")
     return Reading(
         blur.worst,
         good=f"sharp enough (edges of {blur.worst:.2f} at their softest)",

@@ -62,11 +62,18 @@ class SharpnessMeter:
         self._window: deque[tuple[float, float]] = deque(maxlen=WINDOW)
         self._all = Quantiles()
         self._seen = 0
+        self._edgeless: tuple[float, float] | None = None
         self._worst: tuple[float, float, float] | None = None
 
     def see(self, time_s: float, steepness: float | None) -> None:
-        """Take the next sampled frame; ``None`` where it had no edge."""
+        """Take the next sampled frame that is not black; ``None`` where it had no edge.
+
+        Such frames don't count beside others (the first ones of a fade have none), but a clip of nothing
+        else has edges of 0.
+        """
         if steepness is None:
+            self._edgeless = self._edgeless or (time_s, time_s)
+            self._edgeless = (self._edgeless[0], time_s)
             return
         self._seen += 1
         self._all.see(steepness)
@@ -80,9 +87,11 @@ class SharpnessMeter:
             self._worst = (middle, self._window[0][0], self._window[-1][0])
 
     def finish(self) -> Sharpness | None:
-        """Return the result, or ``None`` if no frame had an edge to judge."""
+        """Return the result, or ``None`` if there was no frame to judge."""
         if not self._seen:
-            return None
+            if self._edgeless is None:
+                return None
+            return Sharpness(worst=0.0, norm=0.0, start_s=self._edgeless[0], end_s=self._edgeless[1])
         if self._worst is None:
             self._weigh()
         worst, start_s, end_s = self._worst or (0.0, 0.0, 0.0)

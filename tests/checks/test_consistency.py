@@ -107,6 +107,12 @@ def test_a_character_is_followed_from_place_to_place() -> None:
     assert report.deviations[0].group == "character keeper"
 
 
+def test_a_group_that_is_all_over_the_place_does_not_excuse_its_extremes() -> None:
+    takes = [take(number, lab_mean=(10.0 + 16 * number, 6.0, 14.0)) for number in range(6)]
+
+    assert set(compare(takes, THRESHOLDS).outliers) >= {"s0", "s5"}
+
+
 def test_a_single_take_says_that_it_was_not_compared() -> None:
     report = compare([take(0)], THRESHOLDS)
 
@@ -117,7 +123,7 @@ def test_a_single_take_says_that_it_was_not_compared() -> None:
 @settings(max_examples=40)
 @given(st.permutations(range(6)), st.floats(0, 60), st.integers(0, 5))
 def test_the_order_of_the_takes_does_not_matter(order: list[int], shift: float, odd: int) -> None:
-    takes = [take(n, **({"lab_mean": (45.0 - shift, 6.0, 14.0)} if n == odd else {})) for n in range(6)]
+    takes = [take(n, lab_mean=(45.0 - (shift if n == odd else n), 6.0, 14.0)) for n in range(6)]
 
     assert compare([takes[n] for n in order], THRESHOLDS) == compare(takes, THRESHOLDS)
 

@@ -101,6 +101,13 @@ def test_a_blurred_section_is_located(tmp_path: Path) -> None:
     assert found.start_s >= 0.9
 
 
+def test_smooth_gradients_pass_as_graphics_only(tmp_path: Path) -> None:
+    clip = make(tmp_path / "gradient.mp4", picture="gradients=size=320x180:rate=24:seed=2:speed=0.05")
+
+    assert failing(verdict_on(clip)) == ["blur"]
+    assert verdict_on(clip, content_class="graphics").passed
+
+
 def test_a_cut_is_timed_to_the_frame(tmp_path: Path) -> None:
     clip = make(
         tmp_path / "cut.mp4", picture=f"testsrc2=size=320x180:rate=24[z];{PAN}[y];[y][z]overlay=enable='gte(n,17)'"
