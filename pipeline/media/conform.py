@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import ffmpeg
 from pipeline.errors import MediaError
 from pipeline.media.colour import to_bt709
 from pipeline.media.ffmpeg import Progress, run, source, target, written
-from pipeline.media.mezzanine import MezzanineFormat, preview_format, tagged, video_options
+from pipeline.media.mezzanine import Conformed, MezzanineFormat, preview_format, tagged, video_options
 from pipeline.media.probe import AudioFacts, ClipFacts, VideoFacts, probe
 from pipeline.media.slate import placeholder
 from pipeline.media.wav import open_wav, write_silence
@@ -22,31 +21,6 @@ __all__ = ["Conformed", "MezzanineFormat", "conform", "placeholder", "preview_fo
 
 _BAD_FRAMES_AT_MOST = "0.02"  # share of frames with decoding errors; beyond it the clip is broken
 _TRIES_S = 120.0  # time-out: this, and two seconds more for each frame
-
-
-@dataclass(frozen=True, slots=True)
-class Conformed:
-    """A take in the cut's mezzanine.
-
-    Attributes:
-        video: H.264 in MP4, exactly ``frames`` frames.
-        audio: Float WAV, exactly ``samples`` samples.
-        frames: Length in frames.
-        samples: Length in samples per channel.
-        held: Frames for which the last picture was held, because the take was short.
-        trimmed: Frames that the take had more than the shot.
-        silent: Whether the take had no sound, so that the WAV is silence.
-        notes: What was changed that a person may want to know.
-    """
-
-    video: Path
-    audio: Path
-    frames: int
-    samples: int
-    held: int = 0
-    trimmed: int = 0
-    silent: bool = False
-    notes: tuple[str, ...] = ()
 
 
 def conform(
@@ -62,8 +36,8 @@ def conform(
 ) -> Conformed:
     """Bring a take to the mezzanine: exactly so many frames, and exactly as much sound.
 
-    Frame ``n`` of the result shows what the take shows at ``n / fps`` seconds after its first
-    frame; sound keeps its place beside the picture, whatever the streams' start times are.
+    Frame ``n`` of the result shows the take's frame nearest to ``n / fps`` seconds after its first
+    one; sound keeps its place beside the picture, whatever the streams' start times are.
 
     Args:
         clip: The take.
@@ -118,10 +92,15 @@ def _picture(
     facts: ClipFacts, frames: int, fmt: MezzanineFormat, out: Path, keyframes: Sequence[int], threads: int
 ) -> Any:
     video = facts.picture
+    # Rounding up half a usual step early picks the source frame nearest in time, and leaves time
+    # stamps that jitter (milliseconds in Matroska) the widest margin. The fps filter's own "near" would
+    # show, at 60 in 24, the last frame within half a target frame after the right one.
+    early = video.step_s / 2
     stream = (
         source(facts.path)["v:0"]
-        .filter("setpts", "PTS-STARTPTS")
-        .filter("fps", fps=str(fmt.fps), round="near")
+        .filter("settb", "AVTB")
+        .filter("setpts", f"PTS-STARTPTS-{round(early * 1_000_000)}")
+        .filter("fps", fps=str(fmt.fps), round="up", start_time=0)
         .filter("trim", end_frame=frames)
     )
     stream = fitted(to_bt709(stream, video), video.display_size, fmt)

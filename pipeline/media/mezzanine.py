@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from pipeline.storyboard.schema import Framing
@@ -89,6 +90,31 @@ class MezzanineFormat:
     def duration_s(self, frames: int) -> float:
         """Return how many seconds a number of frames lasts."""
         return float(frames / self.fps)
+
+
+@dataclass(frozen=True, slots=True)
+class Conformed:
+    """A take in the cut's mezzanine.
+
+    Attributes:
+        video: H.264 in MP4, exactly ``frames`` frames.
+        audio: Float WAV, exactly ``samples`` samples.
+        frames: Length in frames.
+        samples: Length in samples per channel.
+        held: Frames for which the last picture was held, because the take was short.
+        trimmed: Frames that the take had more than the shot.
+        silent: Whether the take had no sound, so that the WAV is silence.
+        notes: What was changed that a person may want to know.
+    """
+
+    video: Path
+    audio: Path
+    frames: int
+    samples: int
+    held: int = 0
+    trimmed: int = 0
+    silent: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def preview_format(width: int, height: int, fps: Fraction | str, framing: Framing = Framing.CROP) -> MezzanineFormat:

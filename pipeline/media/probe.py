@@ -34,6 +34,7 @@ class VideoFacts:
         pixel_aspect: Width of a pixel divided by its height.
         rotation: Degrees counter-clockwise by which a player turns the picture: 0, 90, 180 or 270.
         rate: Average frames per second, from the packets' times.
+        step_s: Usual time from one frame to the next (the median).
         variable_rate: Whether the time from frame to frame changes.
         frames: Frames that are shown, counted from the packets.
         start_s: Time of the first frame.
@@ -51,6 +52,7 @@ class VideoFacts:
     pixel_aspect: Fraction
     rotation: int
     rate: Fraction
+    step_s: Fraction
     variable_rate: bool
     frames: int
     start_s: Fraction
@@ -224,6 +226,7 @@ def _picture(stream: VideoStream, times: list[tuple[Fraction | None, Fraction]],
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
         rotation=rotation,
         rate=rate.limit_denominator(1001),
+        step_s=usual,
         variable_rate=bool(steps) and max(steps) - min(steps) > 2 * tick + usual * _VARIES,
         frames=len(times),
         start_s=start,

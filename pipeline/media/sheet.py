@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.errors import MediaError
 from pipeline.media.ffmpeg import written
-from pipeline.media.slate import typeface
+from pipeline.media.slate import legible, typeface
 from pipeline.media.stills import frame_at, poster, still
 
 __all__ = ["SheetEntry", "Status", "contact_sheet", "frame_at", "poster"]
@@ -108,8 +108,9 @@ def contact_sheet(entries: Sequence[SheetEntry], out: Path, *, title: str = "", 
 
 def _thumbnail(clip: Path) -> Image.Image:
     picture = still(clip, "middle")
-    picture.thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
-    return picture
+    factor = min(_CELL / picture.width, _CELL / picture.height)
+    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _headline(draw: ImageDraw.ImageDraw, title: str, count: int, shown: int, width: int) -> None:
@@ -141,9 +142,9 @@ def _label(draw: ImageDraw.ImageDraw, entry: SheetEntry, x: int, y: int, size: i
 
 def _cut(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     """Return the text, shortened with an ellipsis to a width in pixels."""
-    text = " ".join(text.split())
+    text = legible(" ".join(text.split()))
     if draw.textlength(text, font=font) <= room:
         return text
-    while text and draw.textlength(f"{text}…", font=font) > room:
+    while text and draw.textlength(f"{text}...", font=font) > room:
         text = text[:-1]
-    return f"{text.rstrip()}…"
+    return f"{text.rstrip()}..."

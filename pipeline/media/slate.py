@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import ffmpeg
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.media.ffmpeg import run, source, target, written
-from pipeline.media.mezzanine import MezzanineFormat, tagged, video_options
+from pipeline.media.mezzanine import Conformed, MezzanineFormat, tagged, video_options
 from pipeline.media.wav import write_silence
 
 _GROUND, _HATCH, _CARD, _EDGE = (38, 34, 30), (58, 50, 40), (22, 22, 24), (226, 160, 48)
+_PLAINER = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2018\u2019\u201c\u201d\u2192", "-----''\"\">")
+_NO_SIGN = "\uffff"
 _HEADLINE, _TEXT = (250, 250, 250), (190, 190, 190)
 
 
-def placeholder(lines: Sequence[str], frames: int, fmt: MezzanineFormat, out_video: Path, out_audio: Path) -> None:
+def placeholder(lines: Sequence[str], frames: int, fmt: MezzanineFormat, out_video: Path, out_audio: Path) -> Conformed:
     """Write a hatched card with text, and silence, in the cut's mezzanine.
 
     Args:
@@ -45,7 +49,9 @@ def placeholder(lines: Sequence[str], frames: int, fmt: MezzanineFormat, out_vid
             )
         finally:
             picture.unlink(missing_ok=True)
-        write_silence(part_audio, fmt.samples(frames), fmt.sample_rate, fmt.channels)
+        samples = fmt.samples(frames)
+        write_silence(part_audio, samples, fmt.sample_rate, fmt.channels)
+    return Conformed(out_video, out_audio, frames, samples, silent=True, notes=("a placeholder",))
 
 
 def card(lines: Sequence[str], width: int, height: int) -> Image.Image:
@@ -64,6 +70,8 @@ def card(lines: Sequence[str], width: int, height: int) -> Image.Image:
     while size > 8 and _height(_laid_out(lines, room, size)) > panel[3] - panel[1] - band:
         size -= 1
     rows = _laid_out(lines, room, size)
+    while len(rows) > 1 and _height(rows) > panel[3] - panel[1] - band:
+        rows.pop()  # a picture too small for the smallest type shows what fits
     y = (height - _height(rows)) / 2
     for text, font, is_head in rows:
         draw.text((width / 2, y), text, font=font, fill=_HEADLINE if is_head else _TEXT, anchor="ma")
@@ -79,7 +87,7 @@ def _laid_out(lines: Sequence[str], room: float, size: int) -> list[_Row]:
     for number, line in enumerate(lines):
         font = typeface(size if number == 0 else max(8, round(size * 0.62)))
         letters = max(8, int(room / max(1.0, font.getlength("n") * 1.05)))
-        rows += [(row, font, number == 0) for row in textwrap.wrap(line, letters) or [""]]
+        rows += [(row, font, number == 0) for row in textwrap.wrap(legible(line), letters) or [""]]
     return rows
 
 
@@ -93,3 +101,24 @@ def typeface(size: int) -> ImageFont.FreeTypeFont:
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise TypeError("Pillow was built without FreeType")
     return font
+
+
+def legible(text: str) -> str:
+    """Return the text with what the face has no sign for in plainer signs, or as a question mark."""
+    missing = _drawn(_NO_SIGN)
+    plain = unicodedata.normalize("NFC", text).translate(_PLAINER)
+    return "".join(_sign(character, missing) for character in plain)
+
+
+def _sign(character: str, missing: bytes) -> str:
+    if character.isspace() or _drawn(character) != missing:
+        return character
+    base = unicodedata.normalize("NFKD", character)[0]  # the letter without its accent
+    return base if _drawn(base) != missing else "?"
+
+
+@lru_cache(maxsize=4096)
+def _drawn(character: str) -> bytes:
+    image = Image.new("L", (24, 24))
+    ImageDraw.Draw(image).text((2, 2), character, font=typeface(16), fill=255)
+    return image.tobytes()
