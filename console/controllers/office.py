@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from console.desk import Desk
-from pipeline.errors import BackendUnavailable, DailiesError, InputError
+from pipeline.errors import BackendUnavailable, InputError
 from pipeline.production.outbox import Publisher, StepMessage
 from pipeline.production.studio import Studio
 from pipeline.settings import Settings
@@ -35,6 +35,11 @@ class Courier:
         self._broker_url = broker_url or settings.broker_url or _embedded_url(settings)
         self._publisher: Publisher | None = None
         self.refused: BackendUnavailable | None = None
+
+    @property
+    def waiting(self) -> str:
+        """Why messages wait in the database, for people; empty if they went out."""
+        return "" if self.refused is None else f"{self.refused.what} {self.refused.remedy}".strip()
 
     def publish(self, messages: Sequence[StepMessage]) -> None:
         """Send messages; see :class:`Publisher`."""
@@ -111,8 +116,3 @@ def has_work(settings: Settings) -> bool:
     if not settings.database_url.startswith(prefix):
         return True
     return Path(settings.database_url.removeprefix(prefix)).exists()
-
-
-def told(error: DailiesError) -> str:
-    """Return an error in one line, for a note."""
-    return " ".join(str(error).split())

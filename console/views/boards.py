@@ -39,7 +39,7 @@ def board(loaded: LoadedStoryboard) -> RenderableType:
 
 def quote(price: Quote) -> RenderableType:
     """Return a price: shot by shot, the sums, and what limits them."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("shot", overflow="fold")
     table.add_column("tier", no_wrap=True)
     table.add_column("model", overflow="fold")

@@ -21,11 +21,11 @@ def listing(cuts: Sequence[CutStatus]) -> RenderableType:
     """Return the list of cuts, newest first."""
     if not cuts:
         return Text("No cuts yet. Make one with: dailies run FILE -o OUT.mp4")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("cut", no_wrap=True)
     table.add_column("storyboard", overflow="fold")
     table.add_column("stage", no_wrap=True)
-    table.add_column("state", overflow="fold")
+    table.add_column("state", no_wrap=True)
     table.add_column("ready", justify="right", no_wrap=True)
     table.add_column("spent", justify="right", no_wrap=True)
     table.add_column("submitted (UTC)", no_wrap=True)
@@ -162,7 +162,7 @@ def _who(deviation: dict[str, Any]) -> str:
 
 
 def _shots(shots: Sequence[ShotStatus]) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("shot", overflow="fold")
     table.add_column("state", overflow="fold")
     table.add_column("take", justify="right")

@@ -21,7 +21,7 @@ from pipeline.production.states import (
     require_move,
 )
 from pipeline.production.studio import Studio
-from pipeline.production.sweep import send, sweep
+from pipeline.production.sweep import offer, sweep
 from pipeline.production.views import lock_cut, shots_of
 from pipeline.store.tables import CutRow, ShotRow, StepRow, TakeRow
 
@@ -75,7 +75,7 @@ def retry(studio: Studio, cut_id: str, shot_keys: Sequence[str] = (), *, placeho
         _retire_cut_steps(studio, session, cut)
         messages = advance(studio, session, cut, shots)
         count = len(shots)
-    send(studio, messages)
+    offer(studio, messages)
     return count
 
 

@@ -17,7 +17,7 @@ from pipeline.production.outbox import StepMessage
 from pipeline.production.quoting import Quoted, quote_boards
 from pipeline.production.states import CutState, ShotState, StepState
 from pipeline.production.studio import Studio
-from pipeline.production.sweep import send
+from pipeline.production.sweep import offer
 from pipeline.routing.stage import Stage
 from pipeline.store.tables import CutRow, ShotRow, StepRow, StoryboardRow
 from pipeline.storyboard.load import LoadedStoryboard
@@ -101,7 +101,7 @@ def submit(
             for row in rows[StepRow]
             if row["state"] == StepState.PUBLISHED
         ]
-    send(studio, messages)
+    offer(studio, messages)
     return receipts
 
 

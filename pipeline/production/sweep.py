@@ -7,6 +7,7 @@ A message sent twice is harmless: the second finds the step claimed.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from pipeline.production.states import OPEN_STEPS, RESTING_CUTS, StepState
 from pipeline.production.studio import Studio
 from pipeline.production.views import lock_cut, shots_of
 from pipeline.store.tables import CutRow, ShotRow, StepRow
+
+log = logging.getLogger(__name__)
 
 BATCH = 1000
 """At most so many messages of one kind of loss a sweep: the next one goes on."""
@@ -75,6 +78,20 @@ def send(studio: Studio, messages: Sequence[StepMessage]) -> None:
                     .values(state=StepState.DUE, published_at=None)
                 )
         raise
+
+
+def offer(studio: Studio, messages: Sequence[StepMessage]) -> bool:
+    """Publish messages if the broker answers; if not, their steps are due, and the next sweep sends them.
+
+    Returns:
+        Whether they went out.
+    """
+    try:
+        send(studio, messages)
+    except BackendUnavailable as error:
+        log.warning("%s messages wait for the broker: %s", len(messages), error)
+        return False
+    return True
 
 
 def _expire(studio: Studio) -> tuple[int, list[StepMessage]]:

@@ -150,8 +150,8 @@ def _prices(models: Iterable[Model]) -> str:
         (
             f"`{model.id}`",
             f"{price.from_}" + (f" until {price.until}" if price.until else ""),
-            "; ".join(_rate(rate) for rate in price.rates),
-            "; ".join(_surcharge(each) for each in price.surcharges),
+            "; ".join(rate_words(rate) for rate in price.rates),
+            "; ".join(surcharge_words(each) for each in price.surcharges),
             f"${price.minimum_usd.normalize():f}" if price.minimum_usd else "",
             ", ".join(f"{name} {said}" for name, said in _billed(model.charges)),
             price.source,
@@ -173,15 +173,17 @@ def _billed(charges: Charges) -> list[tuple[str, str]]:
     ]
 
 
-def _rate(rate: Rate) -> str:
+def rate_words(rate: Rate) -> str:
+    """Return a line of a price list in words."""
     conditions = rate.model_dump(mode="json", exclude_none=True, exclude={"unit", "usd", "up_to_usd", "beyond"})
     when = ", ".join(f"{name} {value}" for name, value in conditions.items())
     most = f" (up to ${rate.up_to_usd.normalize():f})" if rate.up_to_usd is not None else ""
     return f"${rate.usd.normalize():f} per {rate.unit}{most}" + (f" if {when}" if when else "")
 
 
-def _surcharge(extra: Surcharge) -> str:
-    return _rate(extra) + (f", {extra.beyond} free" if extra.beyond else "")
+def surcharge_words(extra: Surcharge) -> str:
+    """Return a surcharge in words."""
+    return rate_words(extra) + (f", {extra.beyond} free" if extra.beyond else "")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,82 @@
+"""``retry``, ``pause``, ``resume`` and ``cancel``: what people do to a cut under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from console import requests
+from console.answer import Answer
+from console.controllers.cuts import require_work
+from console.controllers.office import Courier, studio_of
+from console.desk import Desk
+from console.documents import submitting as documents
+from console.views import submitting as views
+from pipeline.errors import BackendUnavailable
+from pipeline.production import steer
+from pipeline.production.status import cut_status
+from pipeline.production.studio import Studio
+
+
+def retry(request: requests.Retry, desk: Desk) -> Answer:
+    """Send shots back, or let placeholders stand for them.
+
+    Raises:
+        UnknownId: If there is no such cut or shot.
+        InputError: If there is nothing to retry, or a shot is being made.
+    """
+    word = "placeholder" if request.placeholder else "retry"
+    return _steer(
+        request.cut,
+        word,
+        desk,
+        lambda studio: steer.retry(studio, request.cut, request.shots, placeholder=request.placeholder),
+    )
+
+
+def pause(request: requests.Pause, desk: Desk) -> Answer:
+    """Start nothing more.
+
+    Raises:
+        UnknownId: If there is no such cut.
+        InputError: If the cut is over.
+    """
+    return _steer(request.cut, "pause", desk, lambda studio: steer.pause(studio, request.cut))
+
+
+def resume(request: requests.Resume, desk: Desk) -> Answer:
+    """Go on with a paused cut.
+
+    Raises:
+        UnknownId: If there is no such cut.
+        InputError: If the cut is over.
+    """
+    return _steer(request.cut, "resume", desk, lambda studio: steer.resume(studio, request.cut))
+
+
+def cancel(request: requests.Cancel, desk: Desk) -> Answer:
+    """Stop a cut.
+
+    Raises:
+        UnknownId: If there is no such cut.
+        InputError: If the cut is over.
+    """
+    return _steer(request.cut, "cancel", desk, lambda studio: steer.cancel(studio, request.cut))
+
+
+def _steer(cut_id: str, word: str, desk: Desk, do: Callable[[Studio], int | None]) -> Answer:
+    require_work(cut_id, desk)
+    courier = Courier(desk.settings)
+    shots = 0
+    with studio_of(desk, courier) as studio:
+        try:
+            shots = do(studio) or 0
+        except BackendUnavailable as error:
+            # What was decided is in the database; only its messages could not go out yet.
+            if error is not courier.refused:
+                raise
+        cut = cut_status(studio, cut_id)
+    waiting = courier.waiting
+    return Answer(
+        lambda: documents.steered(cut, word, shots, waiting),
+        lambda: views.steered(cut, word, shots, waiting),
+    )

@@ -1,0 +1,41 @@
+"""JSON documents of what was enqueued and of what was done to a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.production.status import CutStatus
+from pipeline.production.submit import Receipt
+
+
+def receipts(given: Sequence[Receipt], waiting: str) -> dict[str, Any]:
+    """Return the document of a submission; ``waiting`` says why nothing was sent, empty if it was."""
+    return {
+        "cuts": [
+            {
+                "cut": each.cut_id,
+                "storyboard": each.storyboard,
+                "stage": str(each.stage),
+                "state": str(each.state),
+                "shots": each.shots,
+                "existed": each.existed,
+                "expected_micro_usd": each.quoted.quote.expected_micro_usd,
+                "worst_micro_usd": each.quoted.quote.worst_micro_usd,
+            }
+            for each in given
+        ],
+        "waiting": waiting,
+    }
+
+
+def steered(cut: CutStatus, done: str, shots: int, waiting: str) -> dict[str, Any]:
+    """Return the document of what was done to a cut."""
+    return {
+        "cut": cut.id,
+        "done": done,
+        "shots": shots,
+        "state": str(cut.state),
+        "paused": cut.paused,
+        "waiting": waiting,
+    }

@@ -1,0 +1,51 @@
+"""What was enqueued and what was done to a cut, in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from console.views.words import count, line
+from pipeline.production.status import CutStatus
+from pipeline.production.submit import Receipt
+from pipeline.units import format_usd
+
+_DONE = {
+    "retry": "{shots} sent on",
+    "placeholder": "{shots} stand in as placeholders",
+    "pause": "paused: what runs finishes, nothing more starts",
+    "resume": "goes on",
+    "cancel": "cancelled: accepted takes are kept",
+}
+
+
+def receipts(given: Sequence[Receipt], waiting: str) -> RenderableType:
+    """Return a line for each cut; ids first, for people who copy them."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    for _ in range(4):
+        table.add_column(overflow="fold")
+    for each in given:
+        price = each.quoted.quote
+        said = f"was submitted before, {each.state.replace('_', ' ')}" if each.existed else "new"
+        money = f"{format_usd(price.expected_micro_usd)}, at worst {format_usd(price.worst_micro_usd)}"
+        table.add_row(each.cut_id, line(each.storyboard), f"{each.stage}, {count(each.shots, 'shot')}", money, said)
+    rows: list[RenderableType] = [table]
+    if waiting:
+        rows.append(_waiting(waiting))
+    rows.append(Text(f"Follow with: dailies watch {given[0].cut_id}", "dim"))
+    return Group(*rows)
+
+
+def steered(cut: CutStatus, done: str, shots: int, waiting: str) -> RenderableType:
+    """Return what was done to a cut."""
+    said = _DONE[done].format(shots=count(shots, "shot"))
+    head = Text.assemble((cut.id, "bold"), "  ", line(cut.title or cut.storyboard), f"  {said}")
+    return Group(head, _waiting(waiting)) if waiting else head
+
+
+def _waiting(why: str) -> Text:
+    return line(f"It waits in the database: {why}", "yellow")
