@@ -120,6 +120,12 @@ def test_a_single_take_says_that_it_was_not_compared() -> None:
     assert list(report.not_compared) == ["s0"]
 
 
+def test_the_order_of_a_pair_does_not_matter() -> None:
+    pair = [take(0), take(1, lab_mean=(20.0, 30.0, -30.0))]
+
+    assert compare(pair[::-1], THRESHOLDS) == compare(pair, THRESHOLDS)
+
+
 @settings(max_examples=40)
 @given(st.permutations(range(6)), st.floats(0, 60), st.integers(0, 5))
 def test_the_order_of_the_takes_does_not_matter(order: list[int], shift: float, odd: int) -> None:

@@ -249,6 +249,15 @@ def _poisoned(clip: Path, out: Path) -> None:
     out.write_bytes(data)
 
 
+def _scratched(clip: Path, out: Path) -> None:
+    """Spoil a few bytes inside the pictures: the decoder conceals it and reports no error."""
+    ffmpeg("-i", str(clip), "-an", "-c", "copy", str(out))
+    data = bytearray(out.read_bytes())
+    for place in range(len(data) // 2, len(data) // 2 + 12):
+        data[place] ^= 0xFF
+    out.write_bytes(data)
+
+
 def _sound_only(clip: Path, out: Path) -> None:
     ffmpeg("-i", str(clip), "-vn", "-c", "copy", str(out))
 
@@ -262,6 +271,7 @@ BROKEN: dict[str, Callable[[Path, Path], object]] = {
     "truncated": _truncated,
     "truncated behind its index": _truncated_between_packets,
     "poisoned": _poisoned,
+    "scratched": _scratched,
     "sound only": _sound_only,
     "a playlist": _playlist,
     "text": lambda _clip, out: out.write_text("INT. LIGHTHOUSE - NIGHT\n" * 50),
