@@ -24,7 +24,7 @@ _VERBS: Mapping[str, str] = {
     "kneel": "kneel(s|ing)?|crouch(es|ing)?|squat(s|ting)?",
     "point": "point(s|ing)?|gestur(e|es|ing)",
     "wave": "wav(e|es|ing) (at|to|his|her|their|a|goodbye|hello)|beckon(s|ing)?|greets?|salutes?",
-    "raise": "rais(e|es|ing)|lift(s|ing)?|hold(s|ing)? up|reach(es|ing)?|celebrat(e|es|ing)|throws?|open(s|ing)?|lights?|shields?",
+    "raise": "rais(e|es|ing)|lift(s|ing)?|hold(s|ing)? up|reach(es|ing)?|celebrat(e|es|ing)|throws?|opens? (the|a|his|her|their)|lights the|shields?",
     "dance": "danc(e|es|ing)|twirl(s|ing)?|leap(s|ing)?|pirouettes?|pose[sd]?|spin(s|ning)?",
     "work": "paint(s|ing)?|writ(e|es|ing)|draw(s|ing)?|stir(s|ring)?|pour(s|ing)?|cook(s|ing)?|cut(s|ting)?|chop(s|ping)?|wip(e|es|ing)"
     "|typ(e|es|ing)|play(s|ing)?|plant(s|ing)?|dig(s|ging)?|sews?|adjust(s|ing)?|places?|plac(ing)|prun(e|es|ing)|knead(s|ing)?|tun(e|es|ing)|strok(es|ing)|brush(es|ing)?|films?|holds?|holding",

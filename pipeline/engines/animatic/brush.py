@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -54,10 +55,8 @@ def wash(width: int, height: int, stops: Sequence[tuple[float, Colour]]) -> Pict
     column = np.stack(
         [np.interp(at, places, [ink(colour)[part] for _, colour in stops]) for part in range(3)], axis=-1
     )
-    dither = np.array([0.25, 0.75])[np.arange(width) % 2]
-    rows: Any = np.floor(column[:, None, :] + 0.5)
-    del dither
-    return np.ascontiguousarray(np.broadcast_to(rows, (height, width, 3)).astype(np.uint8))
+    rows = np.round(column).astype(np.uint8)
+    return np.repeat(rows[:, None, :], width, axis=1)
 
 
 def noise(rng: Generator, width: int, height: int, cell: float, octaves: int = 3, stretch: float = 1.0) -> Any:
@@ -107,7 +106,7 @@ def ridge(rng: Generator, xs: NDArray[np.float64], rough: float = 0.5, octaves: 
 
 def polygon(target: Any, points: Any, colour: Any) -> None:
     """Fill an anti-aliased polygon with corners in fractional pixels."""
-    corners = np.round(np.asarray(points, np.float64) * _ONE).astype(np.int32)
+    corners = (np.asarray(points, np.float64) * _ONE + 0.5).astype(np.int32)
     cv2.fillPoly(target, [corners], colour, cv2.LINE_AA, _SHIFT)
 
 
@@ -122,17 +121,20 @@ def line(target: Any, points: Any, colour: Any, thickness: float) -> None:
 
 def disc(target: Any, centre: tuple[float, float], radius: float, colour: Any, squeeze: float = 1.0, turn: float = 0.0) -> None:
     """Fill an anti-aliased ellipse."""
-    polygon(target, oval(centre, radius, radius * squeeze, turn), colour)
+    polygon(target, oval(centre, radius, radius * squeeze, turn, 12 if radius < 8 else 40), colour)
 
 
 def oval(centre: tuple[float, float], across: float, down: float, turn: float = 0.0, corners: int = 40) -> Any:
     """Return the corners of an ellipse with half axes ``across`` and ``down``, turned by radians."""
+    cos, sin = math.cos(turn), math.sin(turn)
+    axes = np.array([[across * cos, across * sin], [-down * sin, down * cos]])
+    return _circle(corners) @ axes + centre
+
+
+@lru_cache(maxsize=8)
+def _circle(corners: int) -> Any:
     t = np.linspace(0, math.tau, corners, endpoint=False)
-    x, y = across * np.cos(t), down * np.sin(t)
-    return np.stack(
-        [centre[0] + x * math.cos(turn) - y * math.sin(turn), centre[1] + x * math.sin(turn) + y * math.cos(turn)],
-        axis=-1,
-    )
+    return np.stack([np.cos(t), np.sin(t)], axis=-1)
 
 
 _DAB = np.array(
@@ -190,10 +192,12 @@ def gouache(
 
 def paper(rng: Generator, width: int, height: int, strength: float = 3.2) -> Any:
     """Return the tooth of the paper as signed 16-bit offsets of lightness."""
-    fine = rng.integers(-128, 128, (height, width), dtype=np.int16).astype(np.float32)
-    fine = cv2.GaussianBlur(fine, (0, 0), 0.8)
-    coarse = noise(rng, width, height, 9, 2)
-    return (fine * (strength / 34) + coarse * (strength * 0.35)).astype(np.int16)
+    tile = 256
+    fine: Any = rng.integers(-128, 128, (tile, tile), dtype=np.int8).astype(np.int16)
+    soft: Any = cv2.blur(np.tile(fine, (3, 3)), (3, 3))[tile : 2 * tile, tile : 2 * tile]
+    coarse = noise(rng, tile, tile, 12, 2)
+    tooth = (soft * (strength / 25) + coarse * (strength * 0.2)).astype(np.int16)
+    return np.tile(tooth, (-(-height // tile), -(-width // tile)))[:height, :width]
 
 
 def lighten(picture: Picture, offsets: Any) -> Picture:
@@ -206,22 +210,9 @@ def lighten(picture: Picture, offsets: Any) -> Picture:
 def glow(picture: Picture, centre: tuple[float, float], radius: float, colour: Colour, strength: float) -> None:
     """Add light around a place, in place: a Gaussian of standard deviation ``radius`` pixels."""
     height, width = picture.shape[:2]
-    small = 8
-    ys, xs = np.mgrid[0 : height : small, 0 : width : small]
-    squared = (xs + small / 2 - centre[0]) ** 2 + (ys + small / 2 - centre[1]) ** 2
-    falloff = (strength * np.exp(-squared / (2 * radius * radius))).astype(np.float32)
-    light = falloff[..., None] * np.array(ink(colour), np.float32)
-    large = cv2.resize(np.clip(light, 0, 255), (width, height), interpolation=cv2.INTER_LINEAR)
-    cv2.add(picture, np.floor(large + 0.5).astype(np.uint8), dst=picture)
-
-
-def veil(picture: Any, colour: Colour, strength: Any) -> None:
-    """Lay a thin colour over a picture, in place; ``strength`` 0..1 is a number or a column per row."""
-    amount = np.asarray(strength, np.float32)
-    if amount.ndim == 0:
-        picture[:] = cv2.addWeighted(
-            picture, 1 - float(amount), np.broadcast_to(np.uint8(np.round(ink(colour))), picture.shape).copy(), float(amount), 0
-        )
-        return
-    amount = amount.reshape(-1, 1, 1)
-    picture[:] = np.clip(picture * (1 - amount) + np.array(ink(colour), np.float32) * amount + 0.5, 0, 255)
+    step = 8
+    across = np.exp(-((np.arange(0, width, step) + step / 2 - centre[0]) ** 2) / (2 * radius * radius))
+    down = np.exp(-((np.arange(0, height, step) + step / 2 - centre[1]) ** 2) / (2 * radius * radius))
+    falloff = np.outer(down, across) * strength
+    light = np.clip(falloff[..., None] * ink(colour) + 0.5, 0, 255).astype(np.uint8)
+    cv2.add(picture, cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR), dst=picture)

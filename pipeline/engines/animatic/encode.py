@@ -29,9 +29,11 @@ CHUNK = 1024  # samples of one AAC frame
 # cost more than the drawing. Colour is tagged in the bit stream as well as in the container.
 _X264 = (
     "threads=1:lookahead-threads=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:bframes=0:weightp=0"
-    ":aq-mode=0:8x8dct=0:partitions=none:subme=0:scenecut=0:deblock=0,0"
+    ":aq-mode=0:8x8dct=0:partitions=none:subme=0:me=dia:no-chroma-me=1:no-psy=1:ref=1:trellis=0:scenecut=0"
     ":colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
 )
+PRESET = "superfast"
+CRF = "25"
 _BT709 = 1
 _LIMITED = 1
 
@@ -91,7 +93,7 @@ class ClipWriter:
         context.color_primaries = _BT709
         context.color_trc = _BT709
         context.colorspace = _BT709
-        stream.options = {"preset": "superfast", "crf": "21", "x264-params": _X264}
+        stream.options = {"preset": PRESET, "crf": CRF, "x264-params": _X264}
         return stream
 
     def _audio_stream(self) -> AudioStream:

@@ -128,7 +128,7 @@ class Painter:
         picture = np.ascontiguousarray(self._art[..., :3])
         self._model(picture, alpha)
         if self._pencil:
-            picture = pencilled(picture, alpha, self._palette, 1, tint=0.5)
+            picture = pencilled(picture, alpha, self._palette, 1, tint=0.45, lift=34)
         return sheet_of(picture, alpha, x, y)
 
     def _lit(self, colour: Colour) -> Colour:

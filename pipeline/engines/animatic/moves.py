@@ -145,7 +145,7 @@ _PUSH = 1.2
 # name: (start, end, parallax, sway)
 _REST = View()
 _TABLE: dict[str, tuple[View, View, Parallax, float]] = {
-    "static": (_REST, View(extent=1.012), Parallax.TRAVEL, 0.0028),
+    "static": (View(-0.003), View(0.003), Parallax.TRAVEL, 0.0028),
     "pan-left": (View(_STRIDE), View(-_STRIDE), Parallax.TURN, 0.0004),
     "pan-right": (View(-_STRIDE), View(_STRIDE), Parallax.TURN, 0.0004),
     "tilt-up": (View(y=0.1), View(y=-0.08), Parallax.TURN, 0.0004),
@@ -160,7 +160,7 @@ _TABLE: dict[str, tuple[View, View, Parallax, float]] = {
     "crane-down": (View(y=-0.1, extent=1.04), View(y=0.06), Parallax.TRAVEL, 0.0008),
     "orbit-left": (View(-_STRIDE, extent=1.05), View(_STRIDE), Parallax.ORBIT, 0.0008),
     "orbit-right": (View(_STRIDE, extent=1.05), View(-_STRIDE), Parallax.ORBIT, 0.0008),
-    "handheld": (_REST, View(extent=1.01), Parallax.TRAVEL, 0.0075),
+    "handheld": (_REST, _REST, Parallax.TRAVEL, 0.0075),
     "follow": (View(-0.07), View(0.07), Parallax.TRAVEL, 0.002),
     "whip-pan-left": (View(0.24), View(-0.24), Parallax.TURN, 0.0008),
     "whip-pan-right": (View(-0.24), View(0.24), Parallax.TURN, 0.0008),

@@ -96,10 +96,12 @@ def _clouds(picture: Picture, scene: Scene, lens: Lens, light: Light, rng: Gener
     bright = np.array(ink(shade(blend(light.sky[2], light.colour, 0.5), heavy)), np.float32)
     dark = np.array(ink(shade(blend(light.sky[0], light.sky[1], 0.6), heavy * 0.92)), np.float32)
     colour = dark + (bright - dark) * (1 - relief)[..., None]
-    amount = (cover * (0.85 if scene.weather != "clear" else 0.6))[..., None]
-    large = cv2.resize(np.concatenate([colour, amount], axis=-1), (width, bottom), interpolation=cv2.INTER_CUBIC)
-    share = np.clip(large[..., 3:], 0, 1)
-    picture[:bottom] = np.clip(picture[:bottom] * (1 - share) + large[..., :3] * share, 0, 255)
+    amount = cover * (217 if scene.weather != "clear" else 153)
+    small = np.clip(np.concatenate([colour, amount[..., None]], axis=-1), 0, 255).astype(np.uint8)
+    large = cv2.resize(small, (width, bottom), interpolation=cv2.INTER_LINEAR)
+    share = cv2.merge([large[..., 3]] * 3)
+    behind = cv2.multiply(picture[:bottom], cv2.bitwise_not(share), scale=1 / 255)
+    picture[:bottom] = cv2.add(behind, cv2.multiply(np.ascontiguousarray(large[..., :3]), share, scale=1 / 255))
 
 
 def masked(lens: Lens, colour: Colour) -> tuple[Picture, Plane]:

@@ -36,7 +36,7 @@ def _hatching(seed: int) -> Any:
     return np.clip(128 + 52 * spread, 0, 255).astype(np.uint8)
 
 
-def pencilled(picture: Picture, alpha: Plane | None, palette: tuple[Colour, ...], seed: int, tint: float = 0.3) -> Picture:
+def pencilled(picture: Picture, alpha: Plane | None, palette: tuple[Colour, ...], seed: int, tint: float = 0.3, lift: int = 0) -> Picture:
     """Return a painted layer as a drawing.
 
     Args:
@@ -44,6 +44,7 @@ def pencilled(picture: Picture, alpha: Plane | None, palette: tuple[Colour, ...]
         alpha: Its cover; its edge gets an outline.
         palette: Main colours; the first tones the wash.
         seed: Seed of the hatching.
+        lift: How much lighter the tones are drawn; people are, to be found.
         tint: How much of the picture's own colour stays in the wash.
     """
     height, width = picture.shape[:2]
@@ -59,7 +60,7 @@ def pencilled(picture: Picture, alpha: Plane | None, palette: tuple[Colour, ...]
     rows, columns = -(-height // _TILE), -(-width // _TILE)
     strokes = np.tile(tile, (rows, columns))[:height, :width]
     # Hatching appears where the tone is darker than the stroke: more strokes in darker places.
-    tone = cv2.convertScaleAbs(smooth, alpha=0.72, beta=78)
+    tone = cv2.convertScaleAbs(smooth, alpha=0.72, beta=78 + lift)
     shade = cv2.convertScaleAbs(cv2.subtract(cv2.bitwise_not(tone), cv2.convertScaleAbs(strokes, alpha=0.72)), alpha=1.5)
     grey = cv2.subtract(cv2.subtract(tone, shade), lines)
     table = _toning(palette)

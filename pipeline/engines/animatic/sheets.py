@@ -57,15 +57,27 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A layer. ``x`` and ``y`` are its corner in stage pixels, even; alphas are ``None`` if opaque."""
+    """A layer.
+
+    Attributes:
+        luma: Premultiplied.
+        cb: Premultiplied, half size.
+        cr: Premultiplied, half size.
+        clear: How much of what is behind shows through, 0 to 255; ``None`` if nothing does.
+        clear_half: The same at half size.
+        x: Column of its corner on the stage, even.
+        y: Row of its corner on the stage, even.
+        solid: Row of the sheet from which on it hides everything, in full width.
+    """
 
     luma: Plane
     cb: Plane
     cr: Plane
-    alpha: Plane | None
-    alpha_half: Plane | None
+    clear: Plane | None
+    clear_half: Plane | None
     x: int = 0
     y: int = 0
+    solid: int = 1 << 20
 
 
 def half_of(plane: Any) -> Any:
@@ -107,7 +119,13 @@ def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 
         for plane, weight in ((luma, alpha), (cb, half), (cr, half))
     ]
     ready: Any = scaled
-    return Sheet(ready[0], ready[1], ready[2], alpha, half, x + left, y + top)
+    open_rows = np.flatnonzero(alpha.min(axis=1) < 255)
+    solid = int(open_rows[-1]) + 1 if open_rows.size else 0
+    whole = left == 0 and right >= width & ~1 and bottom >= height & ~1
+    return Sheet(
+        ready[0], ready[1], ready[2], cv2.bitwise_not(alpha), cv2.bitwise_not(half), x + left, y + top,
+        solid + 2 if whole and solid + 8 < bottom - top else 1 << 20,
+    )
 
 
 def _sample(plane: Plane, width: int, height: int, scale: float, left: float, top: float) -> Any:
@@ -129,23 +147,33 @@ def _sample(plane: Plane, width: int, height: int, scale: float, left: float, to
     return cv2.getRectSubPix(scaled, (width, height), at)
 
 
-def lay(canvas: Canvas, sheet: Sheet, place: Placement) -> None:
-    """Lay a sheet on the canvas, over what is there."""
+def solid_row(canvas: Canvas, sheet: Sheet, place: Placement) -> int:
+    """Return the row of the frame from which on the sheet hides all that is behind it, even."""
+    height = canvas.y.shape[0]
+    row = math.ceil(place.scale * (sheet.y + sheet.solid) + place.dy) + 2
+    return max(0, min(height, row + row % 2))
+
+
+def lay(canvas: Canvas, sheet: Sheet, place: Placement, until: int = 1 << 20) -> None:
+    """Lay a sheet on the canvas, over what is there; rows from ``until`` (even) on may be left out."""
     height, width = canvas.y.shape
     left = place.scale * sheet.x + place.dx
     top = place.scale * sheet.y + place.dy
-    if sheet.alpha is None or sheet.alpha_half is None:
-        canvas.y = _sample(sheet.luma, width, height, place.scale, -left, -top)
-        canvas.u = _sample(sheet.cb, width // 2, height // 2, place.scale, -left / 2, -top / 2)
-        canvas.v = _sample(sheet.cr, width // 2, height // 2, place.scale, -left / 2, -top / 2)
+    until = min(until, height)
+    if sheet.clear is None or sheet.clear_half is None:
+        _put(canvas, sheet, place.scale, left, top, (0, 0, width, until))
         return
     rows, columns = sheet.luma.shape
     x0 = max(0, math.floor(left) & ~1)
     y0 = max(0, math.floor(top) & ~1)
     x1 = min(width, math.ceil(left + columns * place.scale))
-    y1 = min(height, math.ceil(top + rows * place.scale))
+    y1 = min(until, math.ceil(top + rows * place.scale))
     x1 += x1 % 2
     y1 += y1 % 2
+    solid = solid_row(canvas, sheet, place)
+    if solid < y1 and x0 == 0 and x1 == width:
+        _put(canvas, sheet, place.scale, left, top, (0, solid, width, y1))
+        y1 = solid
     if x1 - x0 < 2 or y1 - y0 < 2:
         return
     across, down = x1 - x0, y1 - y0
@@ -153,13 +181,28 @@ def lay(canvas: Canvas, sheet: Sheet, place: Placement) -> None:
     _over(
         canvas.y[y0:y1, x0:x1],
         _sample(sheet.luma, across, down, *start),
-        _sample(sheet.alpha, across, down, *start),
+        _sample(sheet.clear, across, down, *start),
     )
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
     half = (across // 2, down // 2, place.scale, (x0 - left) / 2, (y0 - top) / 2)
-    cover = _sample(sheet.alpha_half, *half)
-    _over(canvas.u[window], _sample(sheet.cb, *half), cover)
-    _over(canvas.v[window], _sample(sheet.cr, *half), cover)
+    through = _sample(sheet.clear_half, *half)
+    _over(canvas.u[window], _sample(sheet.cb, *half), through)
+    _over(canvas.v[window], _sample(sheet.cr, *half), through)
+
+
+def _put(
+    canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: tuple[int, int, int, int]
+) -> None:
+    """Copy an opaque part of a sheet into a box (x0, y0, x1, y1; even) of the canvas."""
+    x0, y0, x1, y1 = box
+    across, down = x1 - x0, y1 - y0
+    if across < 2 or down < 2:
+        return
+    canvas.y[y0:y1, x0:x1] = _sample(sheet.luma, across, down, scale, x0 - left, y0 - top)
+    half = (across // 2, down // 2, scale, (x0 - left) / 2, (y0 - top) / 2)
+    window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
+    canvas.u[window] = _sample(sheet.cb, *half)
+    canvas.v[window] = _sample(sheet.cr, *half)
 
 
 def lay_affine(canvas: Canvas, sheet: Sheet, matrix: NDArray[np.float64]) -> None:
@@ -180,7 +223,7 @@ def lay_affine(canvas: Canvas, sheet: Sheet, matrix: NDArray[np.float64]) -> Non
     size = (x1 - x0, y1 - y0)
     size_half = (size[0] // 2, size[1] // 2)
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
-    if sheet.alpha is None or sheet.alpha_half is None:
+    if sheet.clear is None or sheet.clear_half is None:
         canvas.y[y0:y1, x0:x1] = _warp(sheet.luma, full, size, opaque=True)
         canvas.u[window] = _warp(sheet.cb, half, size_half, opaque=True)
         canvas.v[window] = _warp(sheet.cr, half, size_half, opaque=True)
@@ -188,9 +231,9 @@ def lay_affine(canvas: Canvas, sheet: Sheet, matrix: NDArray[np.float64]) -> Non
     _over(
         canvas.y[y0:y1, x0:x1],
         _warp(sheet.luma, full, size, opaque=False),
-        _warp(sheet.alpha, full, size, opaque=False),
+        _warp(sheet.clear, full, size, opaque=False, beyond=255),
     )
-    cover = _warp(sheet.alpha_half, half, size_half, opaque=False)
+    cover = _warp(sheet.clear_half, half, size_half, opaque=False, beyond=255)
     _over(canvas.u[window], _warp(sheet.cb, half, size_half, opaque=False), cover)
     _over(canvas.v[window], _warp(sheet.cr, half, size_half, opaque=False), cover)
 
@@ -202,11 +245,13 @@ def _indexed(matrix: NDArray[np.float64], x0: int, y0: int, share: float) -> NDA
     return np.column_stack([linear, shift])
 
 
-def _warp(plane: Plane, matrix: NDArray[np.float64], size: tuple[int, int], *, opaque: bool) -> Any:
+def _warp(
+    plane: Plane, matrix: NDArray[np.float64], size: tuple[int, int], *, opaque: bool, beyond: int = 0
+) -> Any:
     border = cv2.BORDER_REPLICATE if opaque else cv2.BORDER_CONSTANT
-    return cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+    return cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border, borderValue=(beyond, 0, 0, 0))
 
 
-def _over(target: Any, colour: Any, alpha: Any) -> None:
-    """Compose a premultiplied plane over ``target`` in place: ``target * (1 - alpha) + colour``."""
-    cv2.add(cv2.multiply(target, cv2.bitwise_not(alpha), scale=1 / 255), colour, dst=target)
+def _over(target: Any, colour: Any, clear: Any) -> None:
+    """Compose a premultiplied plane over ``target`` in place: ``target * clear + colour``."""
+    cv2.add(cv2.multiply(target, clear, scale=1 / 255), colour, dst=target)

@@ -17,7 +17,7 @@ from pipeline.engines.animatic.brush import generator, lighten, paper
 from pipeline.engines.animatic.cast import DEPTH, Cast
 from pipeline.engines.animatic.moves import Rig, View, rig_for
 from pipeline.engines.animatic.overlay import Lettering
-from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, sheet_of
+from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, sheet_of, solid_row
 from pipeline.engines.animatic.pencil import pencilled
 from pipeline.engines.animatic.pictures import PictureShot
 from pipeline.engines.animatic.staging import stage_size
@@ -67,13 +67,19 @@ class PaintedShot:
         seconds = index / self._rate
         view = self._rig.at(index, self._request.frames, self._rate)
         acted = False
-        for sheet, depth in self._sheets:
+        placed = [self._place(view, depth) for _, depth in self._sheets]
+        until = 1 << 20
+        limits: list[int] = []
+        for (sheet, _), place in zip(reversed(self._sheets), reversed(placed), strict=True):
+            limits.append(until)
+            until = min(until, solid_row(self._canvas, sheet, place))
+        limits.reverse()
+        for (sheet, depth), place, limit in zip(self._sheets, placed, limits, strict=True):
             if depth > DEPTH and not acted:
                 acted = True
                 self._act(view, index, seconds)
-            place = self._place(view, depth)
-            lay(self._canvas, sheet, place)
-            if sheet.alpha is None and self._glitter is not None and self._water is not None:
+            lay(self._canvas, sheet, place, limit)
+            if sheet.clear is None and self._glitter is not None and self._water is not None:
                 top = round(self._water[0] * place.scale + place.dy)
                 self._glitter.over(self._canvas, max(0, top), seconds)
         if not acted:

@@ -25,6 +25,7 @@ AMBIENCE_RMS = 10 ** (-27.5 / 20)
 MURMUR_RMS = 10 ** (-26 / 20)
 CEILING = 0.5  # -6 dBFS
 FADE_S = 0.005
+_LOOP = 1 << 17  # samples of noise that are made before it repeats: 2.7 s
 
 
 def scratch(request: GenerationRequest, scene: Scene) -> Sound:
@@ -79,15 +80,15 @@ def _bed(request: GenerationRequest, scene: Scene, samples: int, rng: Generator)
 
 def _coloured(rng: Generator, samples: int, low: float, high: float) -> Any:
     """Return stereo noise of unit RMS in a band with soft edges, half of it common to both sides."""
-    size = 1 << (samples - 1).bit_length()
-    size = min(size, 1 << 18)
-    frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    size = min(_LOOP, 1 << (samples - 1).bit_length())
+    frequencies = np.fft.rfftfreq(size, 1 / SAMPLE_RATE).astype(np.float32)
     frequencies[0] = 1.0
     gain = 1 / (1 + (low / frequencies) ** 4) / (1 + (frequencies / high) ** 3)
-    phases = rng.random((3, frequencies.size), dtype=np.float32) * np.float32(math.tau)
-    spectrum = gain.astype(np.float32) * np.exp(1j * phases)
-    noise = np.fft.irfft(spectrum, size, axis=1).astype(np.float32)
-    stereo = np.stack([noise[0] + noise[1], noise[0] + noise[2]])
+    gain[0] = 0.0
+    # Two spectra give both sides: what they share and what they don't.
+    white = rng.standard_normal((2, size // 2 + 1, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    noise = np.fft.irfft(white * gain, size, axis=1).astype(np.float32)
+    stereo = np.stack([noise[0] + 0.6 * noise[1], noise[0] - 0.6 * noise[1]])
     stereo /= max(1e-9, float(np.sqrt(np.mean(stereo * stereo))))
     if samples > size:
         stereo = np.tile(stereo, (1, -(-samples // size)))  # noise made by FFT is periodic: no seam

@@ -131,7 +131,7 @@ def _street(
         for x, y, radius in lamps:
             glow(picture, (x, y), radius * 2.2, _LAMP, 0.4)
             glow(back, (x, y), radius * 2.2, _LAMP, 0.4)
-    gouache(picture, detail, count=900, length=lens.size(0.022), thickness=lens.size(0.007), angle=1.5, jitter=4)
+    gouache(picture, detail, count=900, length=lens.size(0.011), thickness=lens.size(0.0035), angle=1.5, jitter=6)
     if scene.weather in {"rain", "storm", "snow"} or scene.dark:
         _reflections(back, scene, lens, lamps, detail)
     return Layer(picture, alpha, 0.4)
