@@ -220,6 +220,19 @@ def test_any_storyboard_comes_back_equal_from_its_yaml(content: dict[str, Any]) 
     assert outcome.storyboard.model_dump_json() == board.model_dump_json()
 
 
+@pytest.mark.parametrize(
+    "notes", ["word  " * 40 + "end", " " + "word " * 40, "word " * 40, "a\n\n" + "word " * 40 + "end"]
+)
+def test_blanks_in_long_texts_survive(notes: str) -> None:
+    board = Storyboard.model_validate(
+        {"schema_version": 1, "id": "a", "shots": [{"id": "a", "prompt": "x"}], "notes": notes}
+    )
+
+    root = read_yaml(to_yaml(board))
+
+    assert validate(root, nodes.to_data(root, (), lambda *fault: pytest.fail(str(fault)))).storyboard == board
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(BOARDS)
 def test_the_checks_across_fields_end_for_any_storyboard(content: dict[str, Any]) -> None:
