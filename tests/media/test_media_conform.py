@@ -245,3 +245,23 @@ def test_formats_have_equal_keys_only_if_they_are_equal() -> None:
 
     assert len(keys) == 4
     assert small("24/1").key == small(24).key
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_hdr_becomes_standard_range_with_neutral_greys_in_order(tmp_path: Path, transfer: str) -> None:
+    ramp = "geq=lum='64+876*floor(X/20)/7':cb=512:cr=512"
+    take = make(
+        tmp_path / "t.mp4",
+        *("-f", "lavfi", "-i", f"nullsrc=s=160x96:r=24:d=0.2,format=yuv420p10le,{ramp}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "4", "-color_range", "tv"),
+        *("-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc"),
+    )
+
+    made = conform(take, 4, small(), tmp_path / "o.mp4", tmp_path / "o.wav")
+
+    seen = np.asarray(still(made.video, 1), float)[48, 10::20]
+    assert np.ptp(seen, axis=1).max() <= 4
+    steps = np.diff(seen.mean(axis=1))
+    assert steps.min() >= -2
+    assert seen[0].max() < 12
+    assert seen[-1].min() > 180

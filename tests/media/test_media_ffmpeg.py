@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import http.server
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +38,16 @@ def web() -> Iterator[tuple[str, list[str]]]:
 
 
 def children() -> list[str]:
-    listed = subprocess.run(
-        ["ps", "-o", "comm=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
-    )
-    return [name for name in listed.stdout.split() if "ffmpeg" in name]
+    """Return the FFmpeg processes whose parent this process is."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue  # it ended meanwhile
+        if int(rest.split()[1]) == os.getpid() and name.startswith("ffmpeg"):
+            found.append(name)
+    return found
 
 
 def endless(out: Path) -> list[str]:
@@ -133,12 +138,16 @@ def test_a_run_that_takes_too_long_is_stopped_and_leaves_no_process() -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
 def test_a_cancelled_caller_leaves_no_process(kind: type[BaseException]) -> None:
+    running: list[str] = []
+
     def stop(_: float) -> None:
+        running.extend(children())
         raise kind
 
     with pytest.raises(kind):
         run(endless(Path("-")), timeout_s=30, what="waiting", where="here", progress=stop, duration_s=60)
 
+    assert len(running) == 1
     assert children() == []
 
 
