@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
 
 from pipeline.production.boards import Board, board_of
 from pipeline.production.decide import (
@@ -22,6 +23,7 @@ from pipeline.production.money import release
 from pipeline.production.opening import step_values
 from pipeline.production.outbox import StepMessage
 from pipeline.production.states import (
+    OPEN_STEPS,
     RESTING_CUTS,
     CutState,
     ShotState,
@@ -116,6 +118,9 @@ class Advance:
         require_move(CutState(self._cut.state), action.to)
         self._cut.state, self._cut.reason = action.to, action.reason[:4000]
         self._cut.finished_at = self._studio.clock() if action.to in RESTING_CUTS else None
+        if action.to in RESTING_CUTS:
+            # For example another format of a shot that could not be conformed: nobody would ever end it.
+            end_steps(self._studio, self._session, "The cut came to rest.", StepRow.cut_id == self._cut.id)
 
     def _shot(self, shot_id: str) -> ShotRow:
         return self._session.get_one(ShotRow, shot_id)
@@ -137,6 +142,22 @@ class Advance:
         row = StepRow(**values)
         self._session.add(row)
         self._opened.append(row)
+
+
+def end_steps(studio: Studio, session: Session, why: str, where: ColumnElement[bool]) -> None:
+    """End the open steps that match, whoever works on them: their fence keeps late results out."""
+    session.execute(
+        update(StepRow)
+        .where(where, StepRow.state.in_(OPEN_STEPS))
+        .values(
+            state=StepState.DEAD,
+            error=why,
+            lease_owner=None,
+            lease_expires_at=None,
+            finished_at=studio.clock(),
+            fence=StepRow.fence + 1,
+        )
+    )
 
 
 def advance(studio: Studio, session: Session, cut: CutRow, shots: Iterable[ShotRow] = ()) -> list[StepMessage]:

@@ -153,6 +153,12 @@ def generate_key(shot_id: str, round_: int, candidate: int, attempt: int) -> str
     return f"generate:{shot_id}:{round_}:{candidate}:{attempt}"
 
 
+def generate_step(shot_id: str, round_: int, candidate: int, attempt: int) -> OpenStep:
+    """Return the step that generates one attempt."""
+    key = generate_key(shot_id, round_, candidate, attempt)
+    return OpenStep(StepKind.GENERATE, key, shot_id, payload=(("candidate", candidate), ("attempt", attempt)))
+
+
 def conform_key(shot_id: str, round_: int, source: str, format_: str) -> str:
     """Return the key of the step that brings one source into one format."""
     return f"conform:{shot_id}:{round_}:{source[:16]}:{format_[:16]}"
@@ -214,7 +220,7 @@ def _next_for_candidate(shot: ShotView, candidate: int, takes: list[TakeView]) -
     attempt = last.attempt if last else -1
     if last is None or (last.state in (TakeState.REJECTED, TakeState.FAILED) and attempt + 1 < shot.max_attempts):
         key = generate_key(shot.id, shot.round, candidate, attempt + 1)
-        return None if key in shot.steps else (_generate(shot, candidate, attempt + 1),)
+        return None if key in shot.steps else (generate_step(shot.id, shot.round, candidate, attempt + 1),)
     if last.state is TakeState.GENERATED:
         key = f"check:{last.id}"
         if key not in shot.steps:
@@ -231,11 +237,6 @@ def _give_up(shot: ShotView, take: TakeView, key: str, to: TakeState, what: str)
     if shot.steps.get(key) is not StepState.DEAD:
         return None
     return (FailTake(take.id, to, f"{what}: {shot.errors.get(key, 'unknown error')}"),)
-
-
-def _generate(shot: ShotView, candidate: int, attempt: int) -> OpenStep:
-    key = generate_key(shot.id, shot.round, candidate, attempt)
-    return OpenStep(StepKind.GENERATE, key, shot.id, payload=(("candidate", candidate), ("attempt", attempt)))
 
 
 def _why_exhausted(shot: ShotView, candidate: int, takes: list[TakeView]) -> str:
@@ -288,10 +289,11 @@ def _decide_cut_generating(cut: CutView) -> tuple[Action, ...]:
     working = (ShotState.WAITING, ShotState.GENERATING, ShotState.ACCEPTED)
     if any(cut.shots.get(state, 0) for state in working):
         return ()
-    stuck = cut.shots.get(ShotState.NEEDS_ATTENTION, 0)
-    if stuck:
+    stuck, stopped = cut.shots.get(ShotState.NEEDS_ATTENTION, 0), cut.shots.get(ShotState.CANCELLED, 0)
+    if stuck or stopped:
         total = sum(cut.shots.values())
-        reason = f"{stuck} of {total} shots need attention."
+        counted = ((stuck, "need attention"), (stopped, "are cancelled"))
+        reason = f"Of {total} shots " + " and ".join(f"{count} {what}" for count, what in counted if count) + "."
         return (MoveCut(CutState.NEEDS_ATTENTION, reason),)
     return (MoveCut(CutState.MATCHING),)
 

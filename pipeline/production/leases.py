@@ -149,9 +149,12 @@ def fail(studio: Studio, held: Claim, error: str, *, for_good: bool) -> list[Ste
 
 
 def give_back(studio: Studio, held: Claim) -> None:
-    """Return a step that was interrupted by the worker's own shutdown; it is due at once."""
+    """Return a step that was interrupted by the worker's own shutdown, if it is still ours; it is due at once."""
     with studio.database.write() as session:
-        row = held_step(session, held)
+        try:
+            row = held_step(session, held)
+        except StaleLease:
+            return
         row.state, row.lease_owner, row.lease_expires_at = StepState.DUE, None, None
         row.published_at, row.not_before = None, studio.clock()
         row.attempts -= 1

@@ -112,7 +112,7 @@ _SHOT: Mapping[ShotState, frozenset[ShotState]] = {
     ShotState.ACCEPTED: frozenset({ShotState.READY, ShotState.NEEDS_ATTENTION, ShotState.CANCELLED, ShotState.WAITING}),
     ShotState.READY: frozenset({ShotState.WAITING, ShotState.CANCELLED}),
     ShotState.NEEDS_ATTENTION: frozenset({ShotState.WAITING, ShotState.ACCEPTED, ShotState.CANCELLED}),
-    ShotState.CANCELLED: frozenset({ShotState.WAITING}),
+    ShotState.CANCELLED: frozenset({ShotState.WAITING, ShotState.ACCEPTED}),
 }
 _TAKE: Mapping[TakeState, frozenset[TakeState]] = {
     TakeState.PLANNED: frozenset(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from pipeline.errors import InputError, UnknownId
-from pipeline.production.advance import advance
+from pipeline.production.advance import advance, end_steps
 from pipeline.production.money import release
 from pipeline.production.states import (
     OPEN_STEPS,
@@ -48,7 +48,7 @@ def retry(studio: Studio, cut_id: str, shot_keys: Sequence[str] = (), *, placeho
         studio: Everything a use case may reach.
         cut_id: The cut.
         shot_keys: The shots; those that need attention (or were cancelled) if none is named.
-            Shots that continue a named one go along.
+            Shots that continue a named one go along. A cancelled shot goes on with the take it had.
         placeholder: Finish the cut with marked placeholders instead of new takes.
 
     Returns:
@@ -56,15 +56,20 @@ def retry(studio: Studio, cut_id: str, shot_keys: Sequence[str] = (), *, placeho
 
     Raises:
         UnknownId: If there is no such cut or shot.
-        InputError: If there is nothing to retry, or a shot is still being made.
+        InputError: If there is nothing to retry, a shot is still being made, or a placeholder is asked
+            for a shot that has a take.
     """
     with studio.database.write() as session:
         cut = lock_cut(session, find_cut(session, cut_id).id)
-        shots = _chosen(shots_of(session, cut.id), shot_keys, cut)
+        shots = _chosen(shots_of(session, cut.id), shot_keys, cut, placeholder=placeholder)
         if not shots and not _is_stuck(session, cut):
             raise InputError("no shot needs a retry.", where=cut.id, remedy="Name one with --shot.")
+        kept = _with_a_take_to_keep(shots)
         for shot in shots:
-            if placeholder:
+            end_steps(studio, session, "Its shot was retried.", StepRow.shot_id == shot.id)
+            if shot.key in kept:
+                _go_on(shot)
+            elif placeholder:
                 _place(shot)
             else:
                 _send_back(shot)
@@ -81,14 +86,14 @@ def retry(studio: Studio, cut_id: str, shot_keys: Sequence[str] = (), *, placeho
 
 def _retire_cut_steps(studio: Studio, session: Session, cut: CutRow) -> None:
     """End the cut's own open steps: what they would put together is about to change."""
-    open_steps = (StepRow.cut_id == cut.id, StepRow.shot_id.is_(None), StepRow.state.in_(OPEN_STEPS))
-    if session.scalar(select(StepRow.id).where(*open_steps).limit(1)) is None:
+    own = and_(StepRow.cut_id == cut.id, StepRow.shot_id.is_(None))
+    if session.scalar(select(StepRow.id).where(own, StepRow.state.in_(OPEN_STEPS)).limit(1)) is None:
         return
-    _end_steps(studio, session, "Put together anew after a retry.", *open_steps)
+    end_steps(studio, session, "Put together anew after a retry.", own)
     cut.edition += 1
 
 
-def _chosen(shots: Sequence[ShotRow], keys: Sequence[str], cut: CutRow) -> list[ShotRow]:
+def _chosen(shots: Sequence[ShotRow], keys: Sequence[str], cut: CutRow, *, placeholder: bool) -> list[ShotRow]:
     if not keys:
         return [shot for shot in shots if shot.state in _RETRIED]
     by_key = {shot.key: shot for shot in shots}
@@ -99,6 +104,15 @@ def _chosen(shots: Sequence[ShotRow], keys: Sequence[str], cut: CutRow) -> list[
     for shot in shots:  # film order is no order of dependence: go on until nothing is added
         chosen |= {each.key for each in shots if each.continues in chosen}
         del shot
+    if placeholder:
+        made = [key for key in keys if by_key[key].state not in _RETRIED]
+        if made:
+            raise InputError(
+                f"shot {made[0]} does not need a placeholder: it is {by_key[made[0]].state}.",
+                where=cut.id,
+                remedy="Retry it without a placeholder, or name another shot.",
+            )
+        return [shot for shot in shots if shot.key in chosen and shot.state in _RETRIED]
     busy = [key for key in chosen if by_key[key].state in (ShotState.WAITING, ShotState.GENERATING)]
     if busy:
         raise InputError(f"shot {busy[0]} is being made.", where=cut.id, remedy="Wait for it, or cancel the cut.")
@@ -113,6 +127,23 @@ def _is_stuck(session: Session, cut: CutRow) -> bool:
     return cut.state == CutState.NEEDS_ATTENTION and waiting is None
 
 
+def _with_a_take_to_keep(shots: Sequence[ShotRow]) -> frozenset[str]:
+    """Return the cancelled shots whose accepted take still fits what they continue: it was paid for once."""
+    chosen = {shot.key: shot for shot in shots}
+    kept = {shot.key: shot for shot in shots if shot.state == ShotState.CANCELLED and shot.accepted_take_id is not None}
+    while remade := [shot.key for shot in kept.values() if shot.continues in chosen and shot.continues not in kept]:
+        for key in remade:
+            del kept[key]
+    return frozenset(kept)
+
+
+def _go_on(shot: ShotRow) -> None:
+    """Go on with the accepted take; its steps are of a new round, for those of the last one were ended."""
+    require_move(ShotState(shot.state), ShotState.ACCEPTED)
+    shot.state, shot.reason = ShotState.ACCEPTED, ""
+    shot.round += 1
+
+
 def _send_back(shot: ShotRow) -> None:
     require_move(ShotState(shot.state), ShotState.WAITING)
     shot.state, shot.reason = ShotState.WAITING, ""
@@ -125,6 +156,7 @@ def _place(shot: ShotRow) -> None:
     shot.source = hashlib.sha256(f"placeholder {shot.id} {shot.round} {shot.reason}".encode()).hexdigest()
     shot.placeholder, shot.accepted_take_id = True, None
     shot.state = ShotState.ACCEPTED
+    shot.round += 1
 
 
 def pause(studio: Studio, cut_id: str) -> None:
@@ -138,6 +170,12 @@ def pause(studio: Studio, cut_id: str) -> None:
         cut = lock_cut(session, find_cut(session, cut_id).id)
         _require_running(cut)
         cut.paused = True
+        # Their messages find a paused cut; nothing is sent again for them until it is resumed.
+        session.execute(
+            update(StepRow)
+            .where(StepRow.cut_id == cut.id, StepRow.state == StepState.PUBLISHED)
+            .values(state=StepState.DUE, published_at=None)
+        )
 
 
 def resume(studio: Studio, cut_id: str) -> None:
@@ -166,31 +204,18 @@ def cancel(studio: Studio, cut_id: str) -> None:
         if cut.state != CutState.NEEDS_ATTENTION:
             _require_running(cut)
         now = studio.clock()
-        _end_steps(studio, session, "Cancelled.", StepRow.cut_id == cut.id, StepRow.state.in_(OPEN_STEPS))
+        end_steps(studio, session, "Cancelled.", StepRow.cut_id == cut.id)
         unfinished = (TakeState.PLANNED, TakeState.GENERATING, TakeState.GENERATED)
         for take in session.scalars(select(TakeRow).where(TakeRow.cut_id == cut.id, TakeRow.state.in_(unfinished))):
             if take.state != TakeState.GENERATED:
                 release(studio, session, take)
             take.state, take.reason, take.finished_at = TakeState.CANCELLED, "Cancelled.", now
         for shot in shots_of(session, cut.id):
+            if shot.state == ShotState.CANCELLED:
+                continue
             require_move(ShotState(shot.state), ShotState.CANCELLED)
             shot.state, shot.reason = ShotState.CANCELLED, "Cancelled."
         cut.state, cut.reason, cut.finished_at, cut.paused = CutState.CANCELLED, "Cancelled.", now, False
-
-
-def _end_steps(studio: Studio, session: Session, why: str, *where: object) -> None:
-    session.execute(
-        update(StepRow)
-        .where(*where)  # type: ignore[arg-type]  # conditions, as select() takes them
-        .values(
-            state=StepState.DEAD,
-            error=why,
-            lease_owner=None,
-            lease_expires_at=None,
-            finished_at=studio.clock(),
-            fence=StepRow.fence + 1,
-        )
-    )
 
 
 def _require_running(cut: CutRow) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pipeline.production.decide import MoveShot, OpenStep, ShotView, decide_shot
@@ -85,22 +86,30 @@ def submit(
         budget=budget,
     )
     pictures = [_keep_pictures(studio, board) for board in boards]
-    receipts: list[Receipt] = []
-    messages: list[StepMessage] = []
-    with studio.database.write() as session:
+
+    def write() -> tuple[list[Receipt], list[StepMessage]]:
+        receipts: list[Receipt] = []
         rows: dict[type[Any], list[dict[str, Any]]] = {ShotRow: [], StepRow: []}
-        for board, kept, quoted in zip(boards, pictures, quotes, strict=True):
-            opening = _Opening(studio, session, board, stage, priority, quoted, not_before)
-            receipts.append(opening.open(kept, budget, rows))
-        session.flush()
-        for table, values in rows.items():
-            if values:
-                session.execute(insert(table), values)
-        messages = [
+        with studio.database.write() as session:
+            for board, kept, quoted in zip(boards, pictures, quotes, strict=True):
+                opening = _Opening(studio, session, board, stage, priority, quoted, not_before)
+                receipts.append(opening.open(kept, budget, rows))
+            session.flush()
+            for table, values in rows.items():
+                if values:
+                    session.execute(insert(table), values)
+        return receipts, [
             StepMessage(row["id"], row["kind"], row["queue"], row["priority"], row["label"], row["cut_id"])
             for row in rows[StepRow]
             if row["state"] == StepState.PUBLISHED
         ]
+
+    try:
+        receipts, messages = write()
+    except IntegrityError:
+        # Where writers are not serialised, another process may submit the same storyboard after we have
+        # looked for it: its rows are refused to us, and the second look finds them.
+        receipts, messages = write()
     offer(studio, messages)
     return receipts
 
@@ -174,7 +183,7 @@ class _Opening:
             self._session.flush()
             self._shots(cut, rows)
         elif budget is not None:
-            cut.budget_micro_usd = budget
+            cut.budget_micro_usd = limit
         return Receipt(
             cut_id=cut.id,
             storyboard=self._board.storyboard.id,

@@ -53,8 +53,10 @@ def sweep(studio: Studio) -> Swept:
     expired, messages = _expire(studio)
     stalled, more = _advance_stalled(studio)
     due = _take_due(studio)
+    # These are on their way before anything is counted as missing.
+    send(studio, [*messages, *more, *due])
     lost = _find_lost(studio)
-    send(studio, [*messages, *more, *due, *lost])
+    send(studio, lost)
     return Swept(expired=expired, due=len(due), lost=len(lost), stalled=stalled)
 
 
