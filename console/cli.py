@@ -35,7 +35,12 @@ BoardFile = Annotated[Path, typer.Argument(metavar="FILE", help="Storyboard, YAM
 CutId = Annotated[str, typer.Argument(metavar="ID", help="A cut's id, or the beginning of it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 StageOption = Annotated[
-    Stage, typer.Option("--stage", help="preview draws every shot in the draft tier; final uses each shot's own.")
+    Stage,
+    typer.Option(
+        "--stage",
+        metavar="preview|final",
+        help="preview makes every shot in the draft tier; final uses each shot's own.",
+    ),
 ]
 BudgetOption = Annotated[
     Any,  # the parser says what it is; Typer can't be told both
@@ -93,7 +98,9 @@ def run(
 def submit(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Storyboards, YAML or JSON.")],
     stage: StageOption = Stage.PREVIEW,
-    priority: Annotated[Priority, typer.Option("--priority", help="Who is served first.")] = Priority.STANDARD,
+    priority: Annotated[
+        Priority, typer.Option("--priority", metavar="interactive|standard|batch", help="Who is served first.")
+    ] = Priority.STANDARD,
     budget: BudgetOption = None,
     at: Annotated[
         Any,  # as with --budget

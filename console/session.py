@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -31,6 +32,19 @@ _BROKEN_PIPE = 128 + getattr(signal, "SIGPIPE", 13)
 _LOG = "console.log"
 
 
+class _Notes(logging.Handler):
+    """Shows what the libraries warn of as notes, above the progress and not through it."""
+
+    def __init__(self, err: Console) -> None:
+        super().__init__()
+        self._err = err
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record."""
+        with contextlib.suppress(OSError, ValueError):
+            self._err.print(line(record.getMessage(), "yellow"))
+
+
 class Parser(Protocol):
     """Typer's command, as far as it is used here."""
 
@@ -48,6 +62,7 @@ def act(parser: Parser, words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     as_json = "--json" in words
     out, err = consoles()
+    logging.basicConfig(handlers=[_Notes(err)], level=logging.WARNING, force=True)
     try:
         with Interrupts() as interrupts:
             code = _guarded(parser, words, out, err, interrupts, as_json=as_json)

@@ -65,6 +65,15 @@ class CeleryPublisher:
         except BackendUnavailable:
             return None
 
+    def check(self) -> None:
+        """See that the broker answers.
+
+        Raises:
+            BackendUnavailable: If it does not.
+        """
+        with self._reach():
+            pass
+
     @contextmanager
     def _reach(self) -> Generator[Any]:
         try:

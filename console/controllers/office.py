@@ -6,14 +6,18 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.desk import Desk
 from pipeline.errors import BackendUnavailable, InputError
-from pipeline.production.outbox import Publisher, StepMessage
+from pipeline.production.outbox import StepMessage
 from pipeline.production.studio import Studio
 from pipeline.settings import Settings
 from workers.composition import open_studio
 from workers.stackfile import live_stackfile
+
+if TYPE_CHECKING:
+    from workers.publisher import CeleryPublisher
 
 
 class Courier:
@@ -33,7 +37,7 @@ class Courier:
     def __init__(self, settings: Settings, broker_url: str | None = None) -> None:
         self._settings = settings
         self._broker_url = broker_url or settings.broker_url or _embedded_url(settings)
-        self._publisher: Publisher | None = None
+        self._publisher: CeleryPublisher | None = None
         self.refused: BackendUnavailable | None = None
 
     @property
@@ -42,7 +46,7 @@ class Courier:
         return "" if self.refused is None else f"{self.refused.what} {self.refused.remedy}".strip()
 
     def publish(self, messages: Sequence[StepMessage]) -> None:
-        """Send messages; see :class:`Publisher`."""
+        """Send messages; see ``pipeline.production.outbox.Publisher``."""
         try:
             self._connected().publish(messages)
         except BackendUnavailable as error:
@@ -50,10 +54,18 @@ class Courier:
             raise
 
     def depth(self, queue: str) -> int | None:
-        """Return how many messages wait; see :class:`Publisher`."""
+        """Return how many messages wait; see ``pipeline.production.outbox.Publisher``."""
         return self._connected().depth(queue) if self._broker_url else None
 
-    def _connected(self) -> Publisher:
+    def check(self) -> None:
+        """See that the broker answers.
+
+        Raises:
+            BackendUnavailable: If it does not, or there is none.
+        """
+        self._connected().check()
+
+    def _connected(self) -> CeleryPublisher:
         if not self._broker_url:
             raise BackendUnavailable(
                 "no broker is configured and the embedded stack does not run.",

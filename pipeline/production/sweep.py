@@ -91,7 +91,7 @@ def offer(studio: Studio, messages: Sequence[StepMessage]) -> bool:
     try:
         send(studio, messages)
     except BackendUnavailable as error:
-        log.warning("%s messages wait for the broker: %s", len(messages), error)
+        log.info("%s messages wait for the broker: %s", len(messages), error)
         return False
     return True
 
