@@ -138,19 +138,41 @@ def _deed(part: Part, clock: float, share: float) -> Pose:
             return _stride(clock, running=part.verb == "run")
         case "climb":
             step = math.sin(math.floor(clock * 8) % STEPS / STEPS * math.tau)
-            return Pose(near=(1.9 + 0.5 * step, 0.5), far=(1.9 - 0.5 * step, 0.5), front=(0.7 + 0.5 * step, 1.1), back=(0.1 - 0.4 * step, 0.5), lean=0.25)
+            return Pose(
+                near=(1.9 + 0.5 * step, 0.5),
+                far=(1.9 - 0.5 * step, 0.5),
+                front=(0.7 + 0.5 * step, 1.1),
+                back=(0.1 - 0.4 * step, 0.5),
+                lean=0.25,
+            )
         case "sit":
             return Pose(near=(0.5, 0.9), far=(0.45, 0.85), front=(1.45, 1.45), back=(1.3, 1.35), drop=0.22, lean=0.05)
         case "kneel":
-            return Pose(near=(0.6, 0.7 + 0.15 * wag), far=(0.5, 0.6), front=(1.35, 1.5), back=(0.1, 1.6), drop=0.24, lean=0.3, nod=0.2)
+            return Pose(
+                near=(0.6, 0.7 + 0.15 * wag),
+                far=(0.5, 0.6),
+                front=(1.35, 1.5),
+                back=(0.1, 1.6),
+                drop=0.24,
+                lean=0.3,
+                nod=0.2,
+            )
         case "point":
             return Pose(far=(0.1 + 1.4 * rise, 0.12), lean=0.06 * rise)
         case "wave":
             return Pose(far=(0.1 + 2.35 * rise, 0.3 + 0.35 * wag * rise))
         case "raise":
-            return Pose(far=(0.1 + 2.3 * rise, 0.2 * rise), near=(0.08 + 0.3 * rise, 0.12 + 0.5 * rise), nod=-0.2 * rise)
+            return Pose(
+                far=(0.1 + 2.3 * rise, 0.2 * rise), near=(0.08 + 0.3 * rise, 0.12 + 0.5 * rise), nod=-0.2 * rise
+            )
         case "dance":
-            return Pose(near=(1.3 + 0.7 * wag, 0.5), far=(-1.2 + 0.6 * wag, 0.4), front=(0.25 + 0.3 * wag, 0.3), back=(-0.3, 0.2), lean=0.12 * wag)
+            return Pose(
+                near=(1.3 + 0.7 * wag, 0.5),
+                far=(-1.2 + 0.6 * wag, 0.4),
+                front=(0.25 + 0.3 * wag, 0.3),
+                back=(-0.3, 0.2),
+                lean=0.12 * wag,
+            )
         case "work":
             return Pose(near=(0.75, 0.85 + 0.14 * wag), far=(0.6, 0.7), lean=0.08, nod=0.14)
         case "look":

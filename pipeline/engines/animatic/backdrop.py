@@ -14,12 +14,25 @@ from pipeline.engines.animatic.sheets import Picture, Plane
 from pipeline.engines.animatic.words import Colour, Scene
 
 HORIZON: Mapping[str, float] = {
-    "low": 0.74, "worms-eye": 0.84, "high": 0.3, "overhead": 0.1, "dutch": 0.6, "rear": 0.54,
+    "low": 0.74,
+    "worms-eye": 0.84,
+    "high": 0.3,
+    "overhead": 0.1,
+    "dutch": 0.6,
+    "rear": 0.54,
 }
 """Height of the horizon by camera angle, as a share of the frame; 0.57 at eye level."""
 NEARNESS: Mapping[str, float] = {
-    "extreme-wide": 0.72, "wide": 0.95, "full": 1.1, "medium-wide": 1.3, "medium": 1.5, "medium-close-up": 1.9,
-    "close-up": 2.3, "extreme-close-up": 2.8, "two-shot": 1.4, "over-the-shoulder": 1.7,
+    "extreme-wide": 0.72,
+    "wide": 0.95,
+    "full": 1.1,
+    "medium-wide": 1.3,
+    "medium": 1.5,
+    "medium-close-up": 1.9,
+    "close-up": 2.3,
+    "extreme-close-up": 2.8,
+    "two-shot": 1.4,
+    "over-the-shoulder": 1.7,
 }
 """How large the place is drawn, by shot size."""
 
@@ -198,6 +211,7 @@ def graded(picture: Picture, palette: tuple[Colour, ...], share: float = 0.28) -
 
 def ramp_of(palette: tuple[Colour, ...]) -> Any:
     """Return a table (1, 256, 3), BGR: the palette's hue at each lightness, sorted dark to light."""
+
     def luma(colour: Colour) -> float:
         return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 

@@ -52,9 +52,7 @@ def wash(width: int, height: int, stops: Sequence[tuple[float, Colour]]) -> Pict
     """Return a vertical gradient through colours at heights 0 (top) to 1."""
     at = np.linspace(0, 1, height)
     places = [place for place, _ in stops]
-    column = np.stack(
-        [np.interp(at, places, [ink(colour)[part] for _, colour in stops]) for part in range(3)], axis=-1
-    )
+    column = np.stack([np.interp(at, places, [ink(colour)[part] for _, colour in stops]) for part in range(3)], axis=-1)
     rows = np.round(column).astype(np.uint8)
     return np.repeat(rows[:, None, :], width, axis=1)
 
@@ -114,12 +112,19 @@ def line(target: Any, points: Any, colour: Any, thickness: float) -> None:
     """Draw an anti-aliased line through points in fractional pixels."""
     corners = np.round(np.asarray(points, np.float64) * _ONE).astype(np.int32)
     cv2.polylines(
-        target, [corners], isClosed=False, color=colour, thickness=max(1, round(thickness)),
-        lineType=cv2.LINE_AA, shift=_SHIFT,
+        target,
+        [corners],
+        isClosed=False,
+        color=colour,
+        thickness=max(1, round(thickness)),
+        lineType=cv2.LINE_AA,
+        shift=_SHIFT,
     )
 
 
-def disc(target: Any, centre: tuple[float, float], radius: float, colour: Any, squeeze: float = 1.0, turn: float = 0.0) -> None:
+def disc(
+    target: Any, centre: tuple[float, float], radius: float, colour: Any, squeeze: float = 1.0, turn: float = 0.0
+) -> None:
     """Fill an anti-aliased ellipse."""
     polygon(target, oval(centre, radius, radius * squeeze, turn, 12 if radius < 8 else 40), colour)
 
@@ -137,9 +142,7 @@ def _circle(corners: int) -> Any:
     return np.stack([np.cos(t), np.sin(t)], axis=-1)
 
 
-_DAB = np.array(
-    [[-1, -0.25], [-0.75, -0.8], [0.1, -1], [0.8, -0.7], [1, 0.1], [0.7, 0.8], [-0.2, 1], [-0.85, 0.6]]
-)
+_DAB = np.array([[-1, -0.25], [-0.75, -0.8], [0.1, -1], [0.8, -0.7], [1, 0.1], [0.7, 0.8], [-0.2, 1], [-0.85, 0.6]])
 
 
 def gouache(

@@ -20,13 +20,33 @@ DEPTH = 0.75
 
 _TALL: Mapping[str, float] = {
     # height of a figure in frame heights
-    "extreme-wide": 0.15, "wide": 0.36, "full": 0.74, "medium-wide": 1.12, "medium": 1.62, "two-shot": 1.42,
-    "over-the-shoulder": 1.9, "medium-close-up": 2.35, "close-up": 3.3, "extreme-close-up": 5.2,
+    "extreme-wide": 0.15,
+    "wide": 0.36,
+    "full": 0.74,
+    "medium-wide": 1.12,
+    "medium": 1.62,
+    "two-shot": 1.42,
+    "over-the-shoulder": 1.9,
+    "medium-close-up": 2.35,
+    "close-up": 3.3,
+    "extreme-close-up": 5.2,
 }
 _FEET: Mapping[str, float] = {"extreme-wide": 0.86, "wide": 0.9, "full": 0.93}
-_EYES: Mapping[str, float] = {"medium-wide": 0.3, "medium": 0.36, "two-shot": 0.36, "over-the-shoulder": 0.38, "medium-close-up": 0.4, "close-up": 0.44}
+_EYES: Mapping[str, float] = {
+    "medium-wide": 0.3,
+    "medium": 0.36,
+    "two-shot": 0.36,
+    "over-the-shoulder": 0.38,
+    "medium-close-up": 0.4,
+    "close-up": 0.44,
+}
 _HANDS = "hands?|fingers?|palms?|wrists?|tool|brush|watch|key|letter|cup|knife|boots?|shoes?|feet"
-_MARKS: Mapping[int, tuple[float, ...]] = {1: (0.4,), 2: (0.32, 0.68), 3: (0.22, 0.5, 0.78), 4: (0.16, 0.39, 0.61, 0.84)}
+_MARKS: Mapping[int, tuple[float, ...]] = {
+    1: (0.4,),
+    2: (0.32, 0.68),
+    3: (0.22, 0.5, 0.78),
+    4: (0.16, 0.39, 0.61, 0.84),
+}
 
 
 @dataclass(slots=True)
@@ -50,7 +70,9 @@ class _Actor:
 class Cast:
     """The figures of a shot."""
 
-    def __init__(self, request: GenerationRequest, scene: Scene, lens: Lens, backdrop: Backdrop, *, pencil: bool) -> None:
+    def __init__(
+        self, request: GenerationRequest, scene: Scene, lens: Lens, backdrop: Backdrop, *, pencil: bool
+    ) -> None:
         self._pencil = pencil
         self._duration_s = request.duration_s
         self._lens = lens
@@ -87,7 +109,9 @@ class Cast:
         if over:
             tall, mark = tall * 1.45, 0.1
         if near and count == 1:
-            mark = 0.5 + (mark - 0.5) * (0.75 if frame_w > frame_h else 0.25) * (0.55 if size in {"close-up", "extreme-close-up"} else 1)
+            mark = 0.5 + (mark - 0.5) * (0.75 if frame_w > frame_h else 0.25) * (
+                0.55 if size in {"close-up", "extreme-close-up"} else 1
+            )
         x = lens.left + mark * frame_w
         feet = self._feet(size, tall, near=near, hands=hands, over=over)
         if not near:
@@ -97,10 +121,23 @@ class Cast:
         shadow = None
         if feet < lens.height - 4:
             shadow = shadow_sheet(tall * 0.36, tall * 0.05, 0.5, x, feet)
-        spans = tuple((line.start_s, line.end_s) for line in request.dialogue if line.speaker in {figure.id, figure.name})
+        spans = tuple(
+            (line.start_s, line.end_s) for line in request.dialogue if line.speaker in {figure.id, figure.name}
+        )
         return _Actor(
-            part, painter, x, feet, tall, window, DEPTH + 0.02 * k if not over else 0.97, figure.name, shadow, None if over else tag, tag_at,
-            near and tall > 1.3 * frame_h, spans,
+            part,
+            painter,
+            x,
+            feet,
+            tall,
+            window,
+            DEPTH + 0.02 * k if not over else 0.97,
+            figure.name,
+            shadow,
+            None if over else tag,
+            tag_at,
+            near and tall > 1.3 * frame_h,
+            spans,
         )
 
     def _feet(self, size: str, tall: float, *, near: bool, hands: bool, over: bool) -> float:
@@ -113,7 +150,16 @@ class Cast:
         return lens.row(_FEET.get(size, 0.93))
 
     def _window(
-        self, figure: Figure, scene: Scene, backdrop: Backdrop, part: Part, x: float, feet: float, tall: float, *, rear: bool
+        self,
+        figure: Figure,
+        scene: Scene,
+        backdrop: Backdrop,
+        part: Part,
+        x: float,
+        feet: float,
+        tall: float,
+        *,
+        rear: bool,
     ) -> tuple[tuple[int, int], Painter]:
         lens = self._lens
         wide = part.verb in {"raise", "wave", "climb", "dance", "point", "run", "sit", "kneel"}
@@ -127,7 +173,16 @@ class Cast:
         width, height = math.ceil((right - x0) / 2) * 2, math.ceil((bottom - y0) / 2) * 2
         side = 1.0 if backdrop.light.x > x else -1.0
         painter = Painter(
-            looks_of(figure), tall, max(8, width), max(8, height), (x - x0, feet - y0), backdrop.light, side, rear=rear, pencil=self._pencil, palette=scene.palette
+            looks_of(figure),
+            tall,
+            max(8, width),
+            max(8, height),
+            (x - x0, feet - y0),
+            backdrop.light,
+            side,
+            rear=rear,
+            pencil=self._pencil,
+            palette=scene.palette,
         )
         return (x0, y0), painter
 
@@ -143,7 +198,9 @@ class Cast:
         left, right = lens.left + SAFE * lens.frame_width, lens.left + (1 - SAFE) * lens.frame_width - columns
         return sheet, (min(max(x - columns / 2, left), right), row)
 
-    def over(self, canvas: Canvas, index: int, seconds: float, place: Mapping[float, Placement], fallback: Placement) -> None:
+    def over(
+        self, canvas: Canvas, index: int, seconds: float, place: Mapping[float, Placement], fallback: Placement
+    ) -> None:
         """Lay the figures on a frame; ``place`` has the camera's placement by depth."""
         del index
         share = seconds / max(1e-6, self._duration_s)
@@ -164,7 +221,11 @@ class Cast:
             else:
                 grown = camera.scale * (1 + 0.0035 * swell)
                 extra = camera.scale - grown
-                lay(canvas, sheet, Placement(grown, camera.dx + extra * actor.x + camera.scale * gone, camera.dy + extra * actor.feet))
+                lay(
+                    canvas,
+                    sheet,
+                    Placement(grown, camera.dx + extra * actor.x + camera.scale * gone, camera.dy + extra * actor.feet),
+                )
             if actor.tag is not None:
                 x = camera.scale * (actor.tag_at[0] + gone) + camera.dx
                 y = camera.scale * actor.tag_at[1] + camera.dy

@@ -33,7 +33,7 @@ _X264 = (
     ":colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
 )
 PRESET = "superfast"
-CRF = "25"
+CRF = "27"
 _BT709 = 1
 _LIMITED = 1
 
@@ -54,9 +54,7 @@ class ClipWriter:
         sound: Float samples, shape (2, n), 48 kHz, within -1 to 1; ``None`` for no audio stream.
     """
 
-    def __init__(
-        self, out: Path, width: int, height: int, rate: Fraction, sound: NDArray[np.float32] | None
-    ) -> None:
+    def __init__(self, out: Path, width: int, height: int, rate: Fraction, sound: NDArray[np.float32] | None) -> None:
         self._out = out
         self._part = part_of(out)
         self._rate = rate

@@ -39,7 +39,12 @@ _HAIRS: tuple[tuple[str, Colour], ...] = (
     ("(brown|chestnut|brunette)( \\w+)* hair", (92, 62, 44)),
 )
 _CLOTHES: tuple[Colour, ...] = (
-    (196, 84, 66), (64, 108, 132), (212, 160, 76), (98, 122, 84), (134, 88, 122), (78, 88, 106),
+    (196, 84, 66),
+    (64, 108, 132),
+    (212, 160, 76),
+    (98, 122, 84),
+    (134, 88, 122),
+    (78, 88, 106),
 )
 
 
@@ -71,12 +76,23 @@ def looks_of(figure: Figure) -> Looks:
     coat = palette[0] if palette else spare
     lower = palette[1] if len(palette) > 1 else shade(blend(coat, (60, 64, 78), 0.7), 0.75)
     accent = palette[2] if len(palette) > 2 else shade(blend(coat, (240, 200, 140), 0.5), 1.1)
-    skin = next((colour for words, colour in _SKINS if says(words, text)), ((222, 178, 150), (196, 146, 114), (150, 104, 78))[key % 3])
-    hair = next((colour for words, colour in _HAIRS if says(words, text)), ((62, 46, 40), (96, 66, 46), (44, 38, 42))[key // 3 % 3])
+    skin = next(
+        (colour for words, colour in _SKINS if says(words, text)),
+        ((222, 178, 150), (196, 146, 114), (150, 104, 78))[key % 3],
+    )
+    hair = next(
+        (colour for words, colour in _HAIRS if says(words, text)),
+        ((62, 46, 40), (96, 66, 46), (44, 38, 42))[key // 3 % 3],
+    )
     woman = says("woman|girl|she|her|female|lady|mother|daughter|queen|actress|grandmother", text)
     return Looks(
-        coat, lower, accent, skin, hair,
-        long_hair=says("long( \\w+)? hair|ponytail|braids?|braided", text) or (woman and not says("short|bun|cropped|shaved", text)),
+        coat,
+        lower,
+        accent,
+        skin,
+        hair,
+        long_hair=says("long( \\w+)? hair|ponytail|braids?|braided", text)
+        or (woman and not says("short|bun|cropped|shaved", text)),
         bun=says("bun|topknot", text),
         hat=says("hat|beanie|cap|helmet|hood|toque|beret", text),
         glasses=says("(eye)?glasses|spectacles", text),
@@ -103,8 +119,18 @@ class Painter:
     """
 
     def __init__(
-        self, looks: Looks, tall: float, width: int, height: int, feet: _Point, light: Light, side: float,
-        *, rear: bool = False, pencil: bool = False, palette: tuple[Colour, ...] = (),
+        self,
+        looks: Looks,
+        tall: float,
+        width: int,
+        height: int,
+        feet: _Point,
+        light: Light,
+        side: float,
+        *,
+        rear: bool = False,
+        pencil: bool = False,
+        palette: tuple[Colour, ...] = (),
     ) -> None:
         self._pencil = pencil
         self._palette = palette
@@ -171,7 +197,12 @@ class Painter:
         long = math.hypot(dx, dy) or 1e-6
         nx, ny = -dy / long, dx / long
         self._fill(
-            [(a[0] + nx * ra, a[1] + ny * ra), (b[0] + nx * rb, b[1] + ny * rb), (b[0] - nx * rb, b[1] - ny * rb), (a[0] - nx * ra, a[1] - ny * ra)],
+            [
+                (a[0] + nx * ra, a[1] + ny * ra),
+                (b[0] + nx * rb, b[1] + ny * rb),
+                (b[0] - nx * rb, b[1] - ny * rb),
+                (a[0] - nx * ra, a[1] - ny * ra),
+            ],
             colour,
         )
         self._oval(a, ra, ra, colour)
@@ -198,7 +229,9 @@ class Painter:
         self._head(up, pose, emotion, way)
         self._arm(shoulder_near, pose.near, way, shade(coat, 0.93), skin, pose.lean)
 
-    def _arm(self, shoulder: _Point, angles: tuple[float, float], way: float, coat: Colour, skin: Colour, lean: float) -> None:
+    def _arm(
+        self, shoulder: _Point, angles: tuple[float, float], way: float, coat: Colour, skin: Colour, lean: float
+    ) -> None:
         one = angles[0] + lean * 0.4
         two = one + angles[1]
         elbow = (shoulder[0] + 0.15 * math.sin(one) * way, shoulder[1] - 0.15 * math.cos(one))
@@ -216,7 +249,9 @@ class Painter:
         if drop < 0.1:  # a standing foot never sinks into the ground
             ankle = (ankle[0], max(ankle[1], 0.022))
         shoe = shade(blend(colour, (40, 34, 34), 0.65), 0.8)
-        self._limb((ankle[0] - 0.008 * way, ankle[1] - 0.004), (ankle[0] + 0.052 * way, ankle[1] - 0.01), 0.019, 0.014, shoe)
+        self._limb(
+            (ankle[0] - 0.008 * way, ankle[1] - 0.004), (ankle[0] + 0.052 * way, ankle[1] - 0.01), 0.019, 0.014, shoe
+        )
         self._limb(hip, knee, 0.055, 0.036, colour)
         self._limb(knee, ankle, 0.036, 0.024, colour)
 
@@ -227,9 +262,24 @@ class Painter:
             hem = max(hem, 0.42)
         flare = 0.135 if looks.skirt else 0.112 if looks.long_coat else 0.094
         edge = [
-            (-0.032, 0.85), (-broad * 0.6, 0.822), (-broad * 0.92, 0.796), (-broad * 1.0, 0.76), (-broad * 0.9, 0.68), (-0.074, 0.6), (-0.084, 0.52), (-flare, hem),
-            (-flare * 0.3, hem - 0.012), (flare * 0.4, hem - 0.006), (flare, hem + 0.006), (0.084, 0.52), (0.074, 0.6), (broad * 0.9, 0.68),
-            (broad, 0.76), (broad * 0.92, 0.796), (broad * 0.6, 0.822), (0.032, 0.85),
+            (-0.032, 0.85),
+            (-broad * 0.6, 0.822),
+            (-broad * 0.92, 0.796),
+            (-broad * 1.0, 0.76),
+            (-broad * 0.9, 0.68),
+            (-0.074, 0.6),
+            (-0.084, 0.52),
+            (-flare, hem),
+            (-flare * 0.3, hem - 0.012),
+            (flare * 0.4, hem - 0.006),
+            (flare, hem + 0.006),
+            (0.084, 0.52),
+            (0.074, 0.6),
+            (broad * 0.9, 0.68),
+            (broad, 0.76),
+            (broad * 0.92, 0.796),
+            (broad * 0.6, 0.822),
+            (0.032, 0.85),
         ]
         self._fill([up(x, y) for x, y in edge], coat)
         if self._rear:
@@ -260,12 +310,24 @@ class Painter:
         if looks.scarf:
             scarf = self._lit(looks.accent)
             self._limb(up(-0.042, 0.838), up(0.042, 0.842), 0.021, 0.021, scarf)
-            self._fill([up(0.012 * way, 0.84), up(0.05 * way, 0.83), up(0.044 * way, 0.72), up(0.012 * way, 0.71)], shade(scarf, 0.85))
+            self._fill(
+                [up(0.012 * way, 0.84), up(0.05 * way, 0.83), up(0.044 * way, 0.72), up(0.012 * way, 0.71)],
+                shade(scarf, 0.85),
+            )
         if looks.bun:
             self._oval((cx - 0.05 * f, cy + 0.026), 0.026, 0.026, hair)
         face = [
-            (-0.05, 0.03), (-0.051, -0.008), (-0.044, -0.04), (-0.022, -0.066), (0.004, -0.073), (0.026, -0.066), (0.045, -0.038), (0.05, -0.006),
-            (0.048, 0.034), (0.026, 0.062), (-0.024, 0.062),
+            (-0.05, 0.03),
+            (-0.051, -0.008),
+            (-0.044, -0.04),
+            (-0.022, -0.066),
+            (0.004, -0.073),
+            (0.026, -0.066),
+            (0.045, -0.038),
+            (0.05, -0.006),
+            (0.048, 0.034),
+            (0.026, 0.062),
+            (-0.024, 0.062),
         ]
         turn = 0.007 * f
 
@@ -288,19 +350,46 @@ class Painter:
                 self._oval(on(0.018 * f + 0.018, 0.002), 0.005, 0.006, shade(skin, 0.32))
         if looks.hat:
             hat = self._lit(blend(looks.accent, looks.lower, 0.4))
-            self._fill([on(-0.056, 0.024), on(-0.052, 0.06), on(-0.024, 0.084), on(0.026, 0.084), on(0.054, 0.058), on(0.057, 0.024)], hat)
+            self._fill(
+                [
+                    on(-0.056, 0.024),
+                    on(-0.052, 0.06),
+                    on(-0.024, 0.084),
+                    on(0.026, 0.084),
+                    on(0.054, 0.058),
+                    on(0.057, 0.024),
+                ],
+                hat,
+            )
             self._limb(on(-0.056, 0.028), on(0.058, 0.028), 0.011, 0.011, shade(hat, 0.78))
 
     def _hair(self, on: Any, hair: Colour, f: float) -> None:
         back = -1 if f >= 0 else 1
         side = 0.03 if abs(f) > 0.3 else 0.0
         shape = [
-            (-0.055, -0.012), (-0.06, 0.03), (-0.046, 0.066), (-0.012, 0.083), (0.026, 0.079), (0.052, 0.056), (0.057, 0.014), (0.05, 0.0),
-            (0.046, 0.034), (0.02, 0.05), (-0.014, 0.044), (-0.036, 0.036), (-0.045, 0.008),
+            (-0.055, -0.012),
+            (-0.06, 0.03),
+            (-0.046, 0.066),
+            (-0.012, 0.083),
+            (0.026, 0.079),
+            (0.052, 0.056),
+            (0.057, 0.014),
+            (0.05, 0.0),
+            (0.046, 0.034),
+            (0.02, 0.05),
+            (-0.014, 0.044),
+            (-0.036, 0.036),
+            (-0.045, 0.008),
         ]
         self._fill([on(x * (1 if back < 0 else -1) - side * 0.1, y) for x, y in shape], hair)
         if abs(f) > 0.3:
-            self._fill([on(back * x, y) for x, y in ((0.058, 0.05), (0.064, 0.0), (0.054, -0.04), (0.038, -0.012), (0.03, 0.04))], hair)
+            self._fill(
+                [
+                    on(back * x, y)
+                    for x, y in ((0.058, 0.05), (0.064, 0.0), (0.054, -0.04), (0.038, -0.012), (0.03, 0.04))
+                ],
+                hair,
+            )
         gleam = shade(hair, 1.16)
         self._stroke([on(-0.03, 0.064), on(0.0, 0.073), on(0.03, 0.066)], gleam, 0.005)
 
@@ -309,7 +398,9 @@ class Painter:
         dark = shade(blend(looks.hair, skin, 0.12), 0.55)
         middle = 0.017 * f
         inner, outer = _BROWS.get(emotion, (0.0, 0.0))
-        wide = {"surprised": 1.3, "afraid": 1.22, "angry": 0.82, "determined": 0.86, "happy": 0.84, "sad": 0.84}.get(emotion, 1.0)
+        wide = {"surprised": 1.3, "afraid": 1.22, "angry": 0.82, "determined": 0.86, "happy": 0.84, "sad": 0.84}.get(
+            emotion, 1.0
+        )
         cheek = blend(skin, (214, 96, 84), 0.24)
         for sign in (-1, 1):
             self._oval(on(middle + sign * 0.03, -0.024), 0.012, 0.009, cheek)
@@ -322,15 +413,48 @@ class Painter:
                 self._oval(on(ex, 0.0), 0.0098 * narrow, 0.0068 * wide, self._lit((246, 240, 232)))
                 self._oval(on(ex + 0.0026 * f, -0.0002), 0.0052, min(0.0058, 0.0064 * wide), self._lit((66, 48, 40)))
                 self._oval(on(ex + 0.0026 * f + 0.0018, 0.002), 0.0014, 0.0014, (250, 248, 240))
-                self._stroke([on(ex - 0.0105 * narrow, 0.002), on(ex - 0.002, 0.0072 * wide), on(ex + 0.0105 * narrow, 0.002)], dark, 0.0026)
+                self._stroke(
+                    [on(ex - 0.0105 * narrow, 0.002), on(ex - 0.002, 0.0072 * wide), on(ex + 0.0105 * narrow, 0.002)],
+                    dark,
+                    0.0026,
+                )
             low, high = (0.0165 + inner, 0.0175 + outer)
-            self._stroke([on(ex - sign * 0.011, low), on(ex + sign * 0.002, (low + high) / 2 + 0.003), on(ex + sign * 0.013, high)], dark, 0.004)
+            self._stroke(
+                [
+                    on(ex - sign * 0.011, low),
+                    on(ex + sign * 0.002, (low + high) / 2 + 0.003),
+                    on(ex + sign * 0.013, high),
+                ],
+                dark,
+                0.004,
+            )
         shadow = shade(skin, 0.72)
         nose = middle * 1.35
-        self._stroke([on(nose + 0.002 * f, -0.002), on(nose + 0.007 * (f or 0.4), -0.024), on(nose - 0.003, -0.027)], shadow, 0.0028)
+        self._stroke(
+            [on(nose + 0.002 * f, -0.002), on(nose + 0.007 * (f or 0.4), -0.024), on(nose - 0.003, -0.027)],
+            shadow,
+            0.0028,
+        )
         if looks.beard:
             beard = self._lit(shade(looks.hair, 1.0))
-            self._fill([on(middle * 0.4 + x, y) for x, y in ((-0.046, -0.018), (-0.04, -0.052), (-0.018, -0.074), (0.006, -0.08), (0.028, -0.072), (0.044, -0.05), (0.048, -0.016), (0.03, -0.032), (0.0, -0.034), (-0.026, -0.032))], beard)
+            self._fill(
+                [
+                    on(middle * 0.4 + x, y)
+                    for x, y in (
+                        (-0.046, -0.018),
+                        (-0.04, -0.052),
+                        (-0.018, -0.074),
+                        (0.006, -0.08),
+                        (0.028, -0.072),
+                        (0.044, -0.05),
+                        (0.048, -0.016),
+                        (0.03, -0.032),
+                        (0.0, -0.034),
+                        (-0.026, -0.032),
+                    )
+                ],
+                beard,
+            )
         self._mouth(on, middle * 1.1, pose.mouth, emotion, skin)
         if looks.glasses:
             for sign in (-1, 1):
@@ -340,16 +464,31 @@ class Painter:
 
     def _mouth(self, on: Any, middle: float, opened: float, emotion: str, skin: Colour) -> None:
         lips = shade(blend(skin, (150, 52, 54), 0.55), 0.8)
-        curve = {"happy": 0.008, "sad": -0.006, "angry": -0.005, "afraid": -0.004, "determined": -0.001}.get(emotion, 0.001)
+        curve = {"happy": 0.008, "sad": -0.006, "angry": -0.005, "afraid": -0.004, "determined": -0.001}.get(
+            emotion, 0.001
+        )
         if emotion == "surprised" and opened == 0:
             opened = 0.5
         y = -0.044
         if opened > 0.1:
             self._oval(on(middle, y), 0.014 - 0.003 * opened, 0.003 + 0.0085 * opened, shade(lips, 0.5))
-            self._stroke([on(middle - 0.008, y + 0.002 + 0.006 * opened), on(middle + 0.008, y + 0.002 + 0.006 * opened)], self._lit((236, 226, 214)), 0.003)
+            self._stroke(
+                [on(middle - 0.008, y + 0.002 + 0.006 * opened), on(middle + 0.008, y + 0.002 + 0.006 * opened)],
+                self._lit((236, 226, 214)),
+                0.003,
+            )
             return
         half = 0.0175 if emotion == "happy" else 0.0145
-        self._stroke([on(middle - half, y + curve), on(middle - half * 0.4, y - curve * 0.3), on(middle + half * 0.4, y - curve * 0.3), on(middle + half, y + curve)], lips, 0.0036)
+        self._stroke(
+            [
+                on(middle - half, y + curve),
+                on(middle - half * 0.4, y - curve * 0.3),
+                on(middle + half * 0.4, y - curve * 0.3),
+                on(middle + half, y + curve),
+            ],
+            lips,
+            0.0036,
+        )
         self._stroke([on(middle - 0.006, y - 0.0095), on(middle + 0.006, y - 0.0095)], shade(skin, 0.8), 0.0024)
 
 

@@ -12,7 +12,21 @@ import numpy as np
 from numpy.random import Generator
 
 from pipeline.engines.animatic.backdrop import NEARNESS, Backdrop, Layer, Lens, Light, lens_for, light_for
-from pipeline.engines.animatic.brush import blend, disc, flat, generator, glow, gouache, ink, line, noise, oval, polygon, shade, wash
+from pipeline.engines.animatic.brush import (
+    blend,
+    disc,
+    flat,
+    generator,
+    glow,
+    gouache,
+    ink,
+    line,
+    noise,
+    oval,
+    polygon,
+    shade,
+    wash,
+)
 from pipeline.engines.animatic.sheets import Picture, Plane
 from pipeline.engines.animatic.words import Colour, Scene
 
@@ -52,7 +66,12 @@ class Room:
         zoom = NEARNESS.get(scene.size, 1.3)
         deep = min(1.25, _DEEP * zoom**0.75)
         self.cx = lens.width / 2 + (self.rng.random() - 0.5) * 0.12 * lens.frame_width
-        self.cy = {"low": lens.row(0.62), "worms-eye": lens.row(0.72), "high": lens.row(0.3), "overhead": lens.row(0.2)}.get(scene.angle, lens.row(0.46))
+        self.cy = {
+            "low": lens.row(0.62),
+            "worms-eye": lens.row(0.72),
+            "high": lens.row(0.3),
+            "overhead": lens.row(0.2),
+        }.get(scene.angle, lens.row(0.46))
         half_w, tall = lens.frame_width * deep / 2, lens.frame_height * deep
         self.left, self.right = self.cx - half_w, self.cx + half_w
         self.top, self.bottom = self.cy - tall * 0.5, self.cy + tall * 0.4
@@ -67,9 +86,15 @@ class Room:
         if scene.place == "stage":
             bright = 0.62
         self.light = Light(
-            x=wx if not lamp else self.cx, y=self.window[1] if not lamp else self.top,
+            x=wx if not lamp else self.cx,
+            y=self.window[1] if not lamp else self.top,
             colour=warm if lamp else blend(self.outside.colour, (255, 240, 214), 0.4),
-            sky=(blend(self.style.wall, (60, 60, 90), 0.5), self.style.wall, blend(self.style.wall, (255, 236, 204), 0.3)), bright=bright,
+            sky=(
+                blend(self.style.wall, (60, 60, 90), 0.5),
+                self.style.wall,
+                blend(self.style.wall, (255, 236, 204), 0.3),
+            ),
+            bright=bright,
         )
 
     def lit(self, colour: Colour, factor: float = 1.0) -> Colour:
@@ -94,14 +119,27 @@ class Room:
         def out(x: float, y: float) -> _Point:
             return (self.cx + (x - self.cx) * far, self.cy + (y - self.cy) * far)
 
-        tl, tr, bl, br = (self.left, self.top), (self.right, self.top), (self.left, self.bottom), (self.right, self.bottom)
+        tl, tr, bl, br = (
+            (self.left, self.top),
+            (self.right, self.top),
+            (self.left, self.bottom),
+            (self.right, self.bottom),
+        )
         polygon(picture, [tl, tr, out(*tr), out(*tl)], ink(self.lit(blend(style.wall, (246, 240, 228), 0.35), 0.86)))
         polygon(picture, [tl, bl, out(*bl), out(*tl)], ink(self.lit(style.wall, 0.8 if self.window_side < 0 else 0.68)))
         polygon(picture, [tr, br, out(*br), out(*tr)], ink(self.lit(style.wall, 0.8 if self.window_side > 0 else 0.68)))
         polygon(picture, [tl, tr, br, bl], ink(self.lit(style.wall, 0.98)))
         polygon(picture, [bl, br, out(*br), out(*bl)], ink(self.lit(style.floor, 0.92)))
         self._floor(picture, out)
-        gouache(picture, self.detail, count=1500, length=lens.size(0.03), thickness=lens.size(0.009), angle=self._flow, jitter=2.6)
+        gouache(
+            picture,
+            self.detail,
+            count=1500,
+            length=lens.size(0.03),
+            thickness=lens.size(0.009),
+            angle=self._flow,
+            jitter=2.6,
+        )
         rail = self.lit(style.wood, 0.8)
         for a, b in ((bl, br), (bl, out(*bl)), (br, out(*br))):
             line(picture, [a, b], ink(rail), lens.size(0.009))
@@ -137,7 +175,9 @@ class Room:
             lane = self.rng.integers(-count, count)
             depth = float(self.rng.random()) ** 1.4
             x = self.cx + (self.right - self.left) * lane / count
-            xa, xb = (self.cx + (edge - self.cx) * (1 + depth * 2.4) for edge in (x, x + (self.right - self.left) / count))
+            xa, xb = (
+                self.cx + (edge - self.cx) * (1 + depth * 2.4) for edge in (x, x + (self.right - self.left) / count)
+            )
             _, y = self.floor_at(0, depth)
             line(picture, [(xa, y), (xb, y)], seam, self.lens.size(0.0025))
 
@@ -152,9 +192,20 @@ class Room:
         cx0, cy0, cx1, cy1 = max(0, x0), max(0, y0), min(self.lens.width, x1), min(self.lens.height, y1)
         if cx1 - cx0 > 4 and cy1 - cy0 > 4:
             top, middle, low = self.outside.sky
-            picture[cy0:cy1, cx0:cx1] = wash(cx1 - cx0, cy1 - cy0, [(0, blend(top, middle, 0.6)), (0.62, low), (0.64, blend(low, (70, 84, 72), 0.35)), (1, blend(low, (60, 76, 64), 0.55))])
+            picture[cy0:cy1, cx0:cx1] = wash(
+                cx1 - cx0,
+                cy1 - cy0,
+                [
+                    (0, blend(top, middle, 0.6)),
+                    (0.62, low),
+                    (0.64, blend(low, (70, 84, 72), 0.35)),
+                    (1, blend(low, (60, 76, 64), 0.55)),
+                ],
+            )
             window = (cx0 / self.lens.width, cy0 / self.lens.height, cx1 / self.lens.width, cy1 / self.lens.height)
-            gouache(picture, self.detail, count=90, length=half_w * 0.2, thickness=half_h * 0.05, jitter=6, window=window)
+            gouache(
+                picture, self.detail, count=90, length=half_w * 0.2, thickness=half_h * 0.05, jitter=6, window=window
+            )
         frame = ink(self.lit((238, 230, 214), 0.95))
         thick = max(2.0, self.unit * 0.016)
         edge = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
@@ -166,10 +217,24 @@ class Room:
             cloth = self.lit(self.style.accent, 1.05)
             for side in (-1, 1):
                 edge_x = x + side * half_w
-                shape = [(edge_x - side * half_w * 0.36, y0 - thick * 2), (edge_x + side * half_w * 0.3, y0 - thick * 2), (edge_x + side * half_w * 0.34, y1 + half_h * 0.35), (edge_x + side * half_w * 0.02, y1 + half_h * 0.35), (edge_x - side * half_w * 0.02, y + half_h * 0.2)]
+                shape = [
+                    (edge_x - side * half_w * 0.36, y0 - thick * 2),
+                    (edge_x + side * half_w * 0.3, y0 - thick * 2),
+                    (edge_x + side * half_w * 0.34, y1 + half_h * 0.35),
+                    (edge_x + side * half_w * 0.02, y1 + half_h * 0.35),
+                    (edge_x - side * half_w * 0.02, y + half_h * 0.2),
+                ]
                 polygon(picture, shape, ink(cloth))
                 for fold in (0.1, 0.2):
-                    line(picture, [(edge_x + side * half_w * fold, y0), (edge_x + side * half_w * (fold + 0.04), y1 + half_h * 0.3)], ink(shade(cloth, 0.8)), max(1.0, thick * 0.4))
+                    line(
+                        picture,
+                        [
+                            (edge_x + side * half_w * fold, y0),
+                            (edge_x + side * half_w * (fold + 0.04), y1 + half_h * 0.3),
+                        ],
+                        ink(shade(cloth, 0.8)),
+                        max(1.0, thick * 0.4),
+                    )
         if not self.scene.dark:
             glow(picture, (x, y), self.unit * 0.4, self.light.colour, 0.12)
 
@@ -228,17 +293,48 @@ def _counter(room: Room, picture: Picture, *, front: Colour, top: Colour, tall: 
         a = x0 + (x1 - x0) * k / doors
         b = x0 + (x1 - x0) * (k + 1) / doors
         pad = u * 0.012
-        edge = [(a + pad, y0 + u * 0.07), (b - pad, y0 + u * 0.07), (b - pad, y1 - u * 0.03), (a + pad, y1 - u * 0.03), (a + pad, y0 + u * 0.07)]
+        edge = [
+            (a + pad, y0 + u * 0.07),
+            (b - pad, y0 + u * 0.07),
+            (b - pad, y1 - u * 0.03),
+            (a + pad, y1 - u * 0.03),
+            (a + pad, y0 + u * 0.07),
+        ]
         line(picture, edge, ink(room.lit(front, 0.72)), max(1.0, u * 0.006))
         disc(picture, ((a + b) / 2, y0 + u * 0.1), u * 0.008, ink(room.lit((214, 180, 110))))
-    window = (max(0, x0 / room.lens.width), max(0, y0 / room.lens.height), min(1, x1 / room.lens.width), min(1, y1 / room.lens.height))
+    window = (
+        max(0, x0 / room.lens.width),
+        max(0, y0 / room.lens.height),
+        min(1, x1 / room.lens.width),
+        min(1, y1 / room.lens.height),
+    )
     gouache(picture, room.detail, count=170, length=u * 0.03, thickness=u * 0.008, angle=1.5, jitter=4, window=window)
-    polygon(picture, [(x0 - u * 0.02, y0), (x1 + u * 0.02, y0), (x1 + u * 0.05, y0 + u * 0.035), (x0 - u * 0.05, y0 + u * 0.035)], ink(room.lit(top, 1.05)))
-    polygon(picture, [(x0 - u * 0.05, y0 + u * 0.035), (x1 + u * 0.05, y0 + u * 0.035), (x1 + u * 0.05, y0 + u * 0.055), (x0 - u * 0.05, y0 + u * 0.055)], ink(room.lit(top, 0.7)))
+    polygon(
+        picture,
+        [(x0 - u * 0.02, y0), (x1 + u * 0.02, y0), (x1 + u * 0.05, y0 + u * 0.035), (x0 - u * 0.05, y0 + u * 0.035)],
+        ink(room.lit(top, 1.05)),
+    )
+    polygon(
+        picture,
+        [
+            (x0 - u * 0.05, y0 + u * 0.035),
+            (x1 + u * 0.05, y0 + u * 0.035),
+            (x1 + u * 0.05, y0 + u * 0.055),
+            (x0 - u * 0.05, y0 + u * 0.055),
+        ],
+        ink(room.lit(top, 0.7)),
+    )
     return y0
 
 
-_POTS: tuple[Colour, ...] = ((178, 96, 62), (92, 122, 112), (222, 208, 176), (150, 62, 52), (206, 158, 82), (84, 96, 118))
+_POTS: tuple[Colour, ...] = (
+    (178, 96, 62),
+    (92, 122, 112),
+    (222, 208, 176),
+    (150, 62, 52),
+    (206, 158, 82),
+    (84, 96, 118),
+)
 
 
 def _jars(room: Room, picture: Picture, x0: float, x1: float, y: float, tall: float) -> None:
@@ -287,8 +383,20 @@ def _kitchen(room: Room, picture: Picture) -> None:
     room.box(picture, sx - u * 0.15, y + u * 0.04, sx + u * 0.15, room.bottom + u * 0.05, room.lit((70, 68, 72)))
     room.box(picture, sx - u * 0.12, y + u * 0.12, sx + u * 0.12, room.bottom - u * 0.04, room.lit((38, 34, 38)))
     for k, size in ((-0.08, 0.055), (0.075, 0.04)):
-        room.box(picture, sx + u * (k - size), y - u * 0.075, sx + u * (k + size), y + u * 0.005, room.lit((168, 94, 62) if k < 0 else (120, 124, 130)))
-        line(picture, [(sx + u * (k - size * 1.3), y - u * 0.055), (sx + u * (k + size * 1.3), y - u * 0.055)], ink(room.lit((60, 54, 54))), max(1.0, u * 0.008))
+        room.box(
+            picture,
+            sx + u * (k - size),
+            y - u * 0.075,
+            sx + u * (k + size),
+            y + u * 0.005,
+            room.lit((168, 94, 62) if k < 0 else (120, 124, 130)),
+        )
+        line(
+            picture,
+            [(sx + u * (k - size * 1.3), y - u * 0.055), (sx + u * (k + size * 1.3), y - u * 0.055)],
+            ink(room.lit((60, 54, 54))),
+            max(1.0, u * 0.008),
+        )
     _jars(room, picture, room.left + u * 0.02, sx - u * 0.2, y + u * 0.004, u * 0.1)
     _jars(room, picture, sx + u * 0.2, room.right - u * 0.05, y + u * 0.004, u * 0.08)
 
@@ -302,7 +410,12 @@ def _cafe(room: Room, picture: Picture) -> None:
     room.box(picture, *board, room.lit((44, 48, 48)))
     for k in range(4):
         y = board[1] + u * (0.028 + 0.03 * k)
-        line(picture, [(board[0] + u * 0.03, y), (board[0] + u * (0.2 + 0.2 * float(room.rng.random())), y)], ink(room.lit((214, 210, 196))), max(1.0, u * 0.005))
+        line(
+            picture,
+            [(board[0] + u * 0.03, y), (board[0] + u * (0.2 + 0.2 * float(room.rng.random())), y)],
+            ink(room.lit((214, 210, 196))),
+            max(1.0, u * 0.005),
+        )
     y = _counter(room, picture, front=room.style.wood, top=(198, 158, 112), tall=0.38, doors=9)
     mx = (x0 + x1) / 2
     steel = room.lit((172, 176, 180))
@@ -326,15 +439,35 @@ def _studio(room: Room, picture: Picture) -> None:
         y = room.top + u * (0.1 + 0.16 * float(room.rng.random()))
         room.box(picture, x, y, x + w, y + h, room.lit(room.style.wood, 0.8))
         inner = _POTS[int(room.rng.integers(len(_POTS)))]
-        room.box(picture, x + u * 0.012, y + u * 0.012, x + w - u * 0.012, y + h - u * 0.012, room.lit(blend(inner, (236, 226, 204), 0.35)))
+        room.box(
+            picture,
+            x + u * 0.012,
+            y + u * 0.012,
+            x + w - u * 0.012,
+            y + h - u * 0.012,
+            room.lit(blend(inner, (236, 226, 204), 0.35)),
+        )
     ex, ey = room.floor_at(-0.55 * room.window_side, 0.14)
     tall = u * 0.62
     wood = ink(room.lit(room.style.wood, 0.9))
     for foot in (-0.16, 0.16, 0.02):
         line(picture, [(ex + u * foot, ey), (ex, ey - tall)], wood, max(2.0, u * 0.014))
     room.box(picture, ex - u * 0.19, ey - tall * 0.92, ex + u * 0.19, ey - tall * 0.36, room.lit((244, 238, 222)))
-    gouache(picture, room.detail, count=60, length=u * 0.05, thickness=u * 0.014, angle=-0.5, jitter=42,
-            window=((ex - u * 0.15) / room.lens.width, (ey - tall * 0.86) / room.lens.height, (ex + u * 0.15) / room.lens.width, (ey - tall * 0.44) / room.lens.height))
+    gouache(
+        picture,
+        room.detail,
+        count=60,
+        length=u * 0.05,
+        thickness=u * 0.014,
+        angle=-0.5,
+        jitter=42,
+        window=(
+            (ex - u * 0.15) / room.lens.width,
+            (ey - tall * 0.86) / room.lens.height,
+            (ex + u * 0.15) / room.lens.width,
+            (ey - tall * 0.44) / room.lens.height,
+        ),
+    )
     line(picture, [(ex - u * 0.2, ey - tall * 0.35), (ex + u * 0.2, ey - tall * 0.35)], wood, max(2.0, u * 0.018))
     tx, ty = room.floor_at(0.6 * room.window_side, 0.2)
     _table(room, picture, tx, ty, u * 0.5, u * 0.26)
@@ -343,8 +476,19 @@ def _studio(room: Room, picture: Picture) -> None:
 def _table(room: Room, picture: Picture, x: float, y: float, width: float, tall: float) -> None:
     wood = room.lit(room.style.wood)
     for side in (-0.44, 0.44):
-        room.box(picture, x + width * side - width * 0.025, y - tall, x + width * side + width * 0.025, y, shade(wood, 0.7))
-    polygon(picture, [(x - width * 0.46, y - tall * 1.12), (x + width * 0.46, y - tall * 1.12), (x + width * 0.54, y - tall * 0.96), (x - width * 0.54, y - tall * 0.96)], ink(shade(wood, 1.12)))
+        room.box(
+            picture, x + width * side - width * 0.025, y - tall, x + width * side + width * 0.025, y, shade(wood, 0.7)
+        )
+    polygon(
+        picture,
+        [
+            (x - width * 0.46, y - tall * 1.12),
+            (x + width * 0.46, y - tall * 1.12),
+            (x + width * 0.54, y - tall * 0.96),
+            (x - width * 0.54, y - tall * 0.96),
+        ],
+        ink(shade(wood, 1.12)),
+    )
     room.box(picture, x - width * 0.54, y - tall * 0.96, x + width * 0.54, y - tall * 0.86, shade(wood, 0.82))
     _jars(room, picture, x - width * 0.36, x + width * 0.34, y - tall * 1.04, tall * 0.34)
 
@@ -361,7 +505,12 @@ def _stage(room: Room, picture: Picture) -> None:
     for side, edge in ((-1, lens.left), (1, lens.left + lens.frame_width)):
         for k in range(5):
             a = edge - side * lens.frame_width * (0.03 * k - 0.03)
-            shape = [(a, -5), (a - side * lens.frame_width * 0.034, -5), (a - side * lens.frame_width * (0.03 + 0.01 * (4 - k)), lens.height + 5), (a + side * 30, lens.height + 5)]
+            shape = [
+                (a, -5),
+                (a - side * lens.frame_width * 0.034, -5),
+                (a - side * lens.frame_width * (0.03 + 0.01 * (4 - k)), lens.height + 5),
+                (a + side * 30, lens.height + 5),
+            ]
             polygon(picture, shape, ink(room.lit(red, 0.5 + 0.09 * (k % 2) + 0.05 * k)))
     cone = np.zeros(picture.shape[:2], np.uint8)
     for at, lean in ((0.34, 0.12), (0.66, -0.12)):
@@ -371,11 +520,23 @@ def _stage(room: Room, picture: Picture) -> None:
         polygon(cone, [(x - u * 0.04, -5), (x + u * 0.04, -5), (foot + u * 0.3, y), (foot - u * 0.3, y)], 52)
         polygon(cone, oval((foot, y), u * 0.3, u * 0.07), 130)
     soft = cv2.blur(cone, (max(3, int(u * 0.05)) | 1,) * 2)
-    cv2.add(picture, cv2.merge([cv2.convertScaleAbs(soft, alpha=part / 255) for part in ink((255, 226, 176))]), dst=picture)
+    cv2.add(
+        picture, cv2.merge([cv2.convertScaleAbs(soft, alpha=part / 255) for part in ink((255, 226, 176))]), dst=picture
+    )
     if "piano" in room.scene.props:
         x, y = room.floor_at(0.45, 0.18)
         black = room.lit((40, 36, 42))
-        polygon(picture, [(x - u * 0.3, y - u * 0.3), (x + u * 0.22, y - u * 0.34), (x + u * 0.3, y - u * 0.24), (x + u * 0.28, y - u * 0.16), (x - u * 0.3, y - u * 0.16)], ink(black))
+        polygon(
+            picture,
+            [
+                (x - u * 0.3, y - u * 0.3),
+                (x + u * 0.22, y - u * 0.34),
+                (x + u * 0.3, y - u * 0.24),
+                (x + u * 0.28, y - u * 0.16),
+                (x - u * 0.3, y - u * 0.16),
+            ],
+            ink(black),
+        )
         for k in (-0.26, 0.0, 0.24):
             room.box(picture, x + u * k, y - u * 0.16, x + u * (k + 0.02), y, shade(black, 0.8))
 
@@ -419,8 +580,22 @@ def _living(room: Room, picture: Picture) -> None:
     u = room.unit
     x0, x1 = _away_from_window(room)
     mid = (x0 + x1) / 2
-    room.box(picture, mid - u * 0.16, room.top + u * 0.18, mid + u * 0.16, room.top + u * 0.42, room.lit(room.style.wood, 0.8))
-    room.box(picture, mid - u * 0.14, room.top + u * 0.2, mid + u * 0.14, room.top + u * 0.4, room.lit(blend((126, 148, 150), (230, 206, 160), 0.4)))
+    room.box(
+        picture,
+        mid - u * 0.16,
+        room.top + u * 0.18,
+        mid + u * 0.16,
+        room.top + u * 0.42,
+        room.lit(room.style.wood, 0.8),
+    )
+    room.box(
+        picture,
+        mid - u * 0.14,
+        room.top + u * 0.2,
+        mid + u * 0.14,
+        room.top + u * 0.4,
+        room.lit(blend((126, 148, 150), (230, 206, 160), 0.4)),
+    )
     rug = [room.floor_at(-0.5, 0.08), room.floor_at(0.5, 0.08), room.floor_at(0.55, 0.5), room.floor_at(-0.55, 0.5)]
     polygon(picture, rug, ink(room.lit(blend(room.style.accent, (176, 84, 66), 0.55), 0.9)))
     x, y = room.floor_at(-0.42 * room.window_side, 0.1)
@@ -428,23 +603,51 @@ def _living(room: Room, picture: Picture) -> None:
     room.box(picture, x - u * 0.34, y - u * 0.36, x + u * 0.34, y - u * 0.14, shade(sofa, 0.9))
     room.box(picture, x - u * 0.36, y - u * 0.2, x + u * 0.36, y - u * 0.03, sofa)
     for side in (-1, 1):
-        room.box(picture, x + side * u * 0.37 - u * 0.05, y - u * 0.27, x + side * u * 0.37 + u * 0.05, y - u * 0.02, shade(sofa, 0.8))
+        room.box(
+            picture,
+            x + side * u * 0.37 - u * 0.05,
+            y - u * 0.27,
+            x + side * u * 0.37 + u * 0.05,
+            y - u * 0.02,
+            shade(sofa, 0.8),
+        )
         disc(picture, (x + side * u * 0.2, y - u * 0.22), u * 0.07, ink(room.lit((206, 158, 82))), 0.8)
     lx, ly = room.floor_at(0.5 * room.window_side, 0.06)
     line(picture, [(lx, ly), (lx, ly - u * 0.55)], ink(room.lit((64, 52, 46))), max(2.0, u * 0.012))
-    polygon(picture, [(lx - u * 0.06, ly - u * 0.66), (lx + u * 0.06, ly - u * 0.66), (lx + u * 0.1, ly - u * 0.52), (lx - u * 0.1, ly - u * 0.52)], ink((250, 222, 164)))
+    polygon(
+        picture,
+        [
+            (lx - u * 0.06, ly - u * 0.66),
+            (lx + u * 0.06, ly - u * 0.66),
+            (lx + u * 0.1, ly - u * 0.52),
+            (lx - u * 0.1, ly - u * 0.52),
+        ],
+        ink((250, 222, 164)),
+    )
     glow(picture, (lx, ly - u * 0.58), u * 0.3, (255, 206, 140), 0.34 if room.scene.dark else 0.14)
     if "fire" in room.scene.props:
         fx, fy = room.floor_at(0.05, 0.0)
         room.box(picture, fx - u * 0.2, fy - u * 0.42, fx + u * 0.2, fy, room.lit((150, 132, 118)))
         room.box(picture, fx - u * 0.13, fy - u * 0.28, fx + u * 0.13, fy, (40, 26, 22))
         for k in range(6):
-            disc(picture, (fx + u * 0.02 * (k - 2.5), fy - u * (0.05 + 0.012 * (k % 3))), u * 0.035, ink((255, 150 + 16 * k, 60)), 1.5)
+            disc(
+                picture,
+                (fx + u * 0.02 * (k - 2.5), fy - u * (0.05 + 0.012 * (k % 3))),
+                u * 0.035,
+                ink((255, 150 + 16 * k, 60)),
+                1.5,
+            )
         glow(picture, (fx, fy - u * 0.1), u * 0.3, (255, 150, 70), 0.5)
 
 
 _FURNISH = {
-    "kitchen": _kitchen, "cafe": _cafe, "studio": _studio, "stage": _stage, "library": _library, "hall": _hall, "room": _living,
+    "kitchen": _kitchen,
+    "cafe": _cafe,
+    "studio": _studio,
+    "stage": _stage,
+    "library": _library,
+    "hall": _hall,
+    "room": _living,
 }
 
 
@@ -457,8 +660,21 @@ def _foreground(room: Room) -> Layer | None:
     picture, alpha = flat(lens.width, lens.height, dark), np.zeros((lens.height, lens.width), np.uint8)
     if scene.place in {"kitchen", "cafe", "studio"} and scene.size not in {"wide", "extreme-wide", "full"}:
         y = lens.row(0.9)
-        polygon(alpha, [(-9, y), (lens.width + 9, y - lens.size(0.012)), (lens.width + 9, lens.height + 9), (-9, lens.height + 9)], 255)
-        polygon(picture, [(-9, y), (lens.width + 9, y - lens.size(0.012)), (lens.width + 9, y + lens.size(0.02)), (-9, y + lens.size(0.03))], ink(shade(dark, 1.25)))
+        polygon(
+            alpha,
+            [(-9, y), (lens.width + 9, y - lens.size(0.012)), (lens.width + 9, lens.height + 9), (-9, lens.height + 9)],
+            255,
+        )
+        polygon(
+            picture,
+            [
+                (-9, y),
+                (lens.width + 9, y - lens.size(0.012)),
+                (lens.width + 9, y + lens.size(0.02)),
+                (-9, y + lens.size(0.03)),
+            ],
+            ink(shade(dark, 1.25)),
+        )
     side = room.window_side
     edge = lens.width / 2 - side * lens.frame_width * 0.5
     leaf: Colour = room.lit((58, 76, 52), 0.7)
@@ -471,7 +687,12 @@ def _foreground(room: Room) -> Layer | None:
         shape = oval(middle, reach / 2, lens.size(0.012 + 0.01 * r), angle, 16)
         polygon(picture, shape, ink(shade(leaf, 0.7 + 0.5 * tone)))
         polygon(alpha, shape, 255)
-    pot = [(edge - lens.size(0.03), lens.row(0.9)), (edge + side * lens.size(0.1), lens.row(0.9)), (edge + side * lens.size(0.08), lens.height + 9.0), (edge - lens.size(0.02), lens.height + 9.0)]
+    pot = [
+        (edge - lens.size(0.03), lens.row(0.9)),
+        (edge + side * lens.size(0.1), lens.row(0.9)),
+        (edge + side * lens.size(0.08), lens.height + 9.0),
+        (edge - lens.size(0.02), lens.height + 9.0),
+    ]
     polygon(picture, pot, ink(room.lit((150, 84, 62), 0.55)))
     polygon(alpha, pot, 255)
     return Layer(picture, np.asarray(cv2.GaussianBlur(alpha, (0, 0), max(0.7, lens.size(0.0025))), np.uint8), 1.0)

@@ -69,9 +69,7 @@ class Rig:
         seconds = index / rate
         # The sway starts from rest, so that a shot that continues another does not jump.
         swell = ease(min(1.0, seconds / 0.8))
-        x, y, r = (
-            self.sway * swell * self._noise(axis, seconds) for axis in range(3)
-        )
+        x, y, r = (self.sway * swell * self._noise(axis, seconds) for axis in range(3))
         return View(view.x + x, view.y + 0.8 * y, view.extent, view.roll + 0.25 * r)
 
     def share(self, index: int, frames: int) -> float:
@@ -82,8 +80,7 @@ class Rig:
     def _noise(self, axis: int, seconds: float) -> float:
         mine = self.phases[axis::3]
         total = sum(
-            weight * math.sin(math.tau * (self.restless * pitch * seconds) + phase)
-            for weight, pitch, phase in mine
+            weight * math.sin(math.tau * (self.restless * pitch * seconds) + phase) for weight, pitch, phase in mine
         )
         return total / sum(weight for weight, _, _ in mine)
 
@@ -109,9 +106,7 @@ class Rig:
         else:
             gain = (0.75 - depth) / 0.75
             grow = 1.0
-        return replace(
-            view, x=view.x * gain, y=view.y * abs(gain), extent=1 + (view.extent - 1) * grow
-        )
+        return replace(view, x=view.x * gain, y=view.y * abs(gain), extent=1 + (view.extent - 1) * grow)
 
 
 def ease(t: float) -> float:

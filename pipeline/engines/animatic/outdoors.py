@@ -13,7 +13,19 @@ from numpy.random import Generator
 from pipeline.engines.animatic import town
 from pipeline.engines.animatic.backdrop import Backdrop, Layer, Lens, Light, lens_for, light_for, unit_noise
 from pipeline.engines.animatic.brush import (
-    blend, disc, flat, generator, glow, gouache, ink, line, noise, polygon, ridge, shade, wash,
+    blend,
+    disc,
+    flat,
+    generator,
+    glow,
+    gouache,
+    ink,
+    line,
+    noise,
+    polygon,
+    ridge,
+    shade,
+    wash,
 )
 from pipeline.engines.animatic.sheets import Picture, Plane
 from pipeline.engines.animatic.words import WATERS, Colour, Scene
@@ -55,13 +67,27 @@ def sky(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: Generato
     veiled = scene.weather in {"rain", "storm", "fog", "snow"}
     if scene.hour == "night" and not veiled or scene.place == "space":
         _stars(picture, lens, detail)
-    glow(picture, (light.x, light.y), reach * 0.42, light.colour, (0.16 if scene.hour == "day" else 0.28) if not veiled else 0.1)
-    glow(picture, (light.x, light.y), reach * 0.13, light.colour, (0.22 if scene.hour == "day" else 0.38) if not veiled else 0.06)
+    glow(
+        picture,
+        (light.x, light.y),
+        reach * 0.42,
+        light.colour,
+        (0.16 if scene.hour == "day" else 0.28) if not veiled else 0.1,
+    )
+    glow(
+        picture,
+        (light.x, light.y),
+        reach * 0.13,
+        light.colour,
+        (0.22 if scene.hour == "day" else 0.38) if not veiled else 0.06,
+    )
     if not veiled and light.y < lens.horizon + reach * 0.02:
         radius = reach * (0.036 if scene.hour != "night" else 0.03)
         disc(picture, (light.x, light.y), radius, ink(blend(light.colour, (255, 255, 255), 0.55)))
         if scene.hour == "night":
-            disc(picture, (light.x - radius * 0.3, light.y - radius * 0.1), radius * 0.3, ink(shade(light.colour, 0.86)))
+            disc(
+                picture, (light.x - radius * 0.3, light.y - radius * 0.1), radius * 0.3, ink(shade(light.colour, 0.86))
+            )
     if scene.place != "space":
         _clouds(picture, scene, lens, light, rng)
     return picture
@@ -71,11 +97,21 @@ def _stars(picture: Picture, lens: Lens, rng: Generator) -> None:
     for x, y, bright in rng.random((150, 3)).tolist():
         value = 110 + 120 * bright * bright
         radius = lens.size(0.0008 + 0.0016 * bright**3)
-        disc(picture, (x * lens.width, y * min(lens.horizon, lens.height)), max(0.7, radius), (value, value * 0.97, value * 0.93))
+        disc(
+            picture,
+            (x * lens.width, y * min(lens.horizon, lens.height)),
+            max(0.7, radius),
+            (value, value * 0.97, value * 0.93),
+        )
 
 
 _CLOUDINESS: Mapping[str, float] = {
-    "clear": -0.32, "cloud": 0.08, "rain": 0.4, "storm": 0.45, "snow": 0.3, "fog": 0.2,
+    "clear": -0.32,
+    "cloud": 0.08,
+    "rain": 0.4,
+    "storm": 0.45,
+    "snow": 0.3,
+    "fog": 0.2,
 }
 
 
@@ -120,15 +156,27 @@ def far_ridges(picture: Picture, scene: Scene, lens: Lens, light: Light, rng: Ge
     """Paint the far distance on the back plate: ranges, dunes, hills, headlands."""
     xs = lens.world(4.0)
     tall = {
-        "mountains": 0.55, "snowfield": 0.3, "desert": 0.15, "forest": 0.24, "river": 0.26, "road": 0.17,
+        "mountains": 0.55,
+        "snowfield": 0.3,
+        "desert": 0.15,
+        "forest": 0.24,
+        "river": 0.26,
+        "road": 0.17,
     }.get(scene.place, 0.11)
-    local: Colour = {"mountains": (78, 92, 116), "desert": (190, 132, 96), "snowfield": (190, 204, 220), "forest": (70, 92, 70)}.get(
-        scene.place, (96, 112, 104)
-    )
+    local: Colour = {
+        "mountains": (78, 92, 116),
+        "desert": (190, 132, 96),
+        "snowfield": (190, 204, 220),
+        "forest": (70, 92, 70),
+    }.get(scene.place, (96, 112, 104))
     sharp = 1.0 if scene.place in {"mountains", "snowfield"} else 0.0
     for index in range(3):
         away = 0.8 - 0.24 * index
-        heights = (0.55 + 0.75 * ridge(rng, xs * (0.5 + 0.25 * index + 0.55 * sharp) + 7 * index, 0.48, 5, sharp)) * tall * (1 - 0.24 * index)
+        heights = (
+            (0.55 + 0.75 * ridge(rng, xs * (0.5 + 0.25 * index + 0.55 * sharp) + 7 * index, 0.48, 5, sharp))
+            * tall
+            * (1 - 0.24 * index)
+        )
         if scene.place in WATERS:
             heights = heights * 0.8 - 0.035
         colour = light.lit(local, away if scene.weather != "fog" else 0.6 + 0.4 * away)
@@ -149,8 +197,13 @@ def _snow_caps(picture: Picture, lens: Lens, shape: Any, light: Light, away: flo
             x, y = crest[k]
             polygon(
                 picture,
-                [(x, y + 1), (x + side * drop * 0.8, y + drop * 1.0), (x + side * drop * 0.35, y + drop * 0.75), (x + side * drop * 0.1, y + drop * 1.25),
-                 (x - side * drop * 0.2, y + drop * 0.6)],
+                [
+                    (x, y + 1),
+                    (x + side * drop * 0.8, y + drop * 1.0),
+                    (x + side * drop * 0.35, y + drop * 0.75),
+                    (x + side * drop * 0.1, y + drop * 1.25),
+                    (x - side * drop * 0.2, y + drop * 0.6),
+                ],
                 snow,
             )
 
@@ -165,7 +218,9 @@ def ground(picture: Picture, scene: Scene, lens: Lens, light: Light) -> None:
         far = blend(far, light.sky[2], 0.55)
         near = blend(near, light.sky[0], 0.35)
     low = light.lit(near)
-    picture[top:] = wash(lens.width, rows, [(0, light.lit(far, 0.45)), (0.25, light.lit(blend(far, near, 0.5), 0.15)), (1, low)])
+    picture[top:] = wash(
+        lens.width, rows, [(0, light.lit(far, 0.45)), (0.25, light.lit(blend(far, near, 0.5), 0.15)), (1, low)]
+    )
 
 
 def water_strokes(picture: Picture, lens: Lens, light: Light, rng: Generator) -> None:
@@ -187,13 +242,19 @@ def water_strokes(picture: Picture, lens: Lens, light: Light, rng: Generator) ->
         disc(picture, centre, half, np.clip(colour, 0, 255).tolist(), thick / half)
 
 
-def tree(picture: Picture, alpha: Plane, foot: tuple[float, float], tall: float, colour: Colour, rng: Generator, kind: str) -> None:
+def tree(
+    picture: Picture, alpha: Plane, foot: tuple[float, float], tall: float, colour: Colour, rng: Generator, kind: str
+) -> None:
     """Draw one tree: ``pine``, ``round`` or ``bare``."""
     x, y = foot
     trunk = ink(shade(blend(colour, (70, 52, 40), 0.6), 0.7))
     width = tall * (0.02 if kind == "pine" else 0.035)
     for target, tone in ((picture, trunk), (alpha, 255)):
-        polygon(target, [(x - width, y), (x - width * 0.4, y - tall * 0.8), (x + width * 0.4, y - tall * 0.8), (x + width, y)], tone)
+        polygon(
+            target,
+            [(x - width, y), (x - width * 0.4, y - tall * 0.8), (x + width * 0.4, y - tall * 0.8), (x + width, y)],
+            tone,
+        )
     if kind == "pine":
         for level in range(7):
             share = level / 6
@@ -201,8 +262,15 @@ def tree(picture: Picture, alpha: Plane, foot: tuple[float, float], tall: float,
             half = tall * 0.2 * (1 - share * 0.86) * (0.85 + 0.3 * rng.random())
             drop = tall * 0.13
             tone = ink(shade(colour, 0.82 + 0.3 * share))
-            points = [(x, centre - drop), (x + half * 0.55, centre), (x + half, centre + drop * 0.55), (x + half * 0.3, centre + drop * 0.3),
-                      (x - half * 0.35, centre + drop * 0.45), (x - half, centre + drop * 0.5), (x - half * 0.5, centre)]
+            points = [
+                (x, centre - drop),
+                (x + half * 0.55, centre),
+                (x + half, centre + drop * 0.55),
+                (x + half * 0.3, centre + drop * 0.3),
+                (x - half * 0.35, centre + drop * 0.45),
+                (x - half, centre + drop * 0.5),
+                (x - half * 0.5, centre),
+            ]
             polygon(picture, points, tone)
             polygon(alpha, points, 255)
         return
@@ -244,18 +312,32 @@ def _tree_line(
     under = _skyline(lens, brush_tall, base)
     under[-2:, 1] = base + lens.size(0.022)
     columns = under[:-2][::-1]
-    skirt = np.stack([columns[:, 0], np.full(len(columns), base) + lens.size(0.012) + 2 * ridge(rng, columns[:, 0] / lens.unit * 8)], axis=-1)
+    skirt = np.stack(
+        [columns[:, 0], np.full(len(columns), base) + lens.size(0.012) + 2 * ridge(rng, columns[:, 0] / lens.unit * 8)],
+        axis=-1,
+    )
     under = np.concatenate([under[:-2], skirt])
     polygon(picture, under, ink(light.lit(shade(green, 0.82), distance)))
     polygon(alpha, under, 255)
     top = max(0.0, (base - tall * 1.2) / lens.height)
     bottom = min(1.0, (base + lens.size(0.03)) / lens.height)
     if bottom > top:
-        gouache(picture, rng, count=700, length=max(3.0, tall * 0.05), thickness=max(1.2, tall * 0.014), angle=0.5, jitter=7, window=(0, top, 1, bottom))
+        gouache(
+            picture,
+            rng,
+            count=700,
+            length=max(3.0, tall * 0.05),
+            thickness=max(1.2, tall * 0.014),
+            angle=0.5,
+            jitter=7,
+            window=(0, top, 1, bottom),
+        )
     return Layer(picture, alpha, 0.3)
 
 
-def lighthouse(picture: Picture, alpha: Plane, lens: Lens, light: Light, foot: tuple[float, float], tall: float) -> tuple[float, float, float]:
+def lighthouse(
+    picture: Picture, alpha: Plane, lens: Lens, light: Light, foot: tuple[float, float], tall: float
+) -> tuple[float, float, float]:
     """Draw a lighthouse and return its lamp (x, y, radius)."""
     x, y = foot
     side = 1 if light.x > x else -1
@@ -270,20 +352,64 @@ def lighthouse(picture: Picture, alpha: Plane, lens: Lens, light: Light, foot: t
         for target, tone in ((picture, ink(colour)), (alpha, 255)):
             polygon(target, [(x - wa, ya), (x - wb, yb - 1), (x + wb, yb - 1), (x + wa, ya)], tone)
         shaded = ink(shade(blend(colour, light.sky[0], 0.25), 0.72))
-        polygon(picture, [(x - side * wa, ya), (x - side * wb, yb - 1), (x - side * wb * 0.1, yb - 1), (x - side * wa * 0.1, ya)], shaded)
+        polygon(
+            picture,
+            [(x - side * wa, ya), (x - side * wb, yb - 1), (x - side * wb * 0.1, yb - 1), (x - side * wa * 0.1, ya)],
+            shaded,
+        )
     gallery = y - tall * 0.75
     dark = ink(light.lit((58, 54, 58), 0.1))
     roof = ink(light.lit((150, 52, 46), 0.08))
     lamp = (x, gallery - tall * 0.075)
     for target, tones in ((picture, (dark, ink((255, 226, 150)), dark, roof)), (alpha, (255, 255, 255, 255))):
-        polygon(target, [(x - high * 1.45, gallery), (x - high * 1.45, gallery - tall * 0.02), (x + high * 1.45, gallery - tall * 0.02), (x + high * 1.45, gallery)], tones[0])
-        polygon(target, [(x - high * 0.72, gallery - tall * 0.02), (x - high * 0.72, gallery - tall * 0.125), (x + high * 0.72, gallery - tall * 0.125), (x + high * 0.72, gallery - tall * 0.02)], tones[1])
+        polygon(
+            target,
+            [
+                (x - high * 1.45, gallery),
+                (x - high * 1.45, gallery - tall * 0.02),
+                (x + high * 1.45, gallery - tall * 0.02),
+                (x + high * 1.45, gallery),
+            ],
+            tones[0],
+        )
+        polygon(
+            target,
+            [
+                (x - high * 0.72, gallery - tall * 0.02),
+                (x - high * 0.72, gallery - tall * 0.125),
+                (x + high * 0.72, gallery - tall * 0.125),
+                (x + high * 0.72, gallery - tall * 0.02),
+            ],
+            tones[1],
+        )
         for bar in (-0.72, 0.0, 0.72):
-            line(target, [(x + high * bar, gallery - tall * 0.02), (x + high * bar, gallery - tall * 0.125)], tones[2], max(1.0, tall * 0.006))
-        polygon(target, [(x - high * 0.95, gallery - tall * 0.125), (x, gallery - tall * 0.21), (x + high * 0.95, gallery - tall * 0.125)], tones[3])
+            line(
+                target,
+                [(x + high * bar, gallery - tall * 0.02), (x + high * bar, gallery - tall * 0.125)],
+                tones[2],
+                max(1.0, tall * 0.006),
+            )
+        polygon(
+            target,
+            [
+                (x - high * 0.95, gallery - tall * 0.125),
+                (x, gallery - tall * 0.21),
+                (x + high * 0.95, gallery - tall * 0.125),
+            ],
+            tones[3],
+        )
     for at in (0.2, 0.42, 0.6):
         window = tall * 0.014
-        polygon(picture, [(x - window, y - tall * at), (x - window, y - tall * (at + 0.04)), (x + window, y - tall * (at + 0.04)), (x + window, y - tall * at)], dark)
+        polygon(
+            picture,
+            [
+                (x - window, y - tall * at),
+                (x - window, y - tall * (at + 0.04)),
+                (x + window, y - tall * (at + 0.04)),
+                (x + window, y - tall * at),
+            ],
+            dark,
+        )
     return (lamp[0], lamp[1], tall * 0.1)
 
 
@@ -308,8 +434,21 @@ def _headland(scene: Scene, lens: Lens, light: Light, rng: Generator) -> tuple[L
     body = np.concatenate([top, [[top[-1, 0], foot], [top[0, 0], foot]]])
     polygon(picture, body, ink(rock))
     polygon(alpha, body, 255)
-    gouache(picture, rng, count=380, length=lens.size(0.03), thickness=lens.size(0.009), angle=1.25, jitter=16,
-            window=(max(0, top[0, 0] / lens.width), max(0, (base - lens.unit * 0.25) / lens.height), min(1, top[-1, 0] / lens.width), min(1, foot / lens.height)))
+    gouache(
+        picture,
+        rng,
+        count=380,
+        length=lens.size(0.03),
+        thickness=lens.size(0.009),
+        angle=1.25,
+        jitter=16,
+        window=(
+            max(0, top[0, 0] / lens.width),
+            max(0, (base - lens.unit * 0.25) / lens.height),
+            min(1, top[-1, 0] / lens.width),
+            min(1, foot / lens.height),
+        ),
+    )
     grass = ink(light.lit((124, 132, 76), 0.12))
     crest = np.concatenate([top, (top + [0, lens.size(0.018)])[::-1] + rng.normal(0, lens.size(0.003), top.shape)])
     polygon(picture, crest, grass)
@@ -334,10 +473,28 @@ def _house(picture: Picture, alpha: Plane, light: Light, foot: tuple[float, floa
     wall, roof = ink(light.lit((226, 216, 200), away)), ink(light.lit((132, 74, 60), away))
     for target, (a, b) in ((picture, (wall, roof)), (alpha, (255, 255))):
         polygon(target, [(x - size, y), (x - size, y - size * 0.8), (x + size, y - size * 0.8), (x + size, y)], a)
-        polygon(target, [(x - size * 1.15, y - size * 0.78), (x - size * 0.8, y - size * 1.4), (x + size * 0.8, y - size * 1.4), (x + size * 1.15, y - size * 0.78)], b)
+        polygon(
+            target,
+            [
+                (x - size * 1.15, y - size * 0.78),
+                (x - size * 0.8, y - size * 1.4),
+                (x + size * 0.8, y - size * 1.4),
+                (x + size * 1.15, y - size * 0.78),
+            ],
+            b,
+        )
     pane = ink((255, 214, 140)) if light.bright < 0.75 else ink(light.lit((70, 80, 92), away))
     for at in (-0.45, 0.4):
-        polygon(picture, [(x + size * (at - 0.14), y - size * 0.3), (x + size * (at - 0.14), y - size * 0.58), (x + size * (at + 0.14), y - size * 0.58), (x + size * (at + 0.14), y - size * 0.3)], pane)
+        polygon(
+            picture,
+            [
+                (x + size * (at - 0.14), y - size * 0.3),
+                (x + size * (at - 0.14), y - size * 0.58),
+                (x + size * (at + 0.14), y - size * 0.58),
+                (x + size * (at + 0.14), y - size * 0.3),
+            ],
+            pane,
+        )
 
 
 def near_ground(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: Generator) -> Layer:
@@ -359,8 +516,20 @@ def near_ground(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: 
     picture, alpha = masked(lens, light.lit(shade(local, 0.92)))
     polygon(alpha, shape, 255)
     top = max(0.0, (base - lens.frame_height * 0.14) / lens.height)
-    gouache(picture, detail, count=520, length=lens.size(0.06), thickness=lens.size(0.012), angle=0.05, jitter=9, window=(0, top, 1, 1))
-    if scene.place in {"field", "garden", "lighthouse", "river", "forest", "mountains", "road"} and scene.weather != "snow":
+    gouache(
+        picture,
+        detail,
+        count=520,
+        length=lens.size(0.06),
+        thickness=lens.size(0.012),
+        angle=0.05,
+        jitter=9,
+        window=(0, top, 1, 1),
+    )
+    if (
+        scene.place in {"field", "garden", "lighthouse", "river", "forest", "mountains", "road"}
+        and scene.weather != "snow"
+    ):
         _grass(picture, alpha, shape, lens, light, local, detail)
     elif scene.place in {"sea", "desert", "snowfield", "space", "mountains"}:
         _stones(picture, alpha, shape, lens, light, local, detail)
@@ -381,7 +550,9 @@ def _grass(picture: Picture, alpha: Plane, shape: Any, lens: Lens, light: Light,
         polygon(alpha, points, 255)
 
 
-def _stones(picture: Picture, alpha: Plane, shape: Any, lens: Lens, light: Light, local: Colour, rng: Generator) -> None:
+def _stones(
+    picture: Picture, alpha: Plane, shape: Any, lens: Lens, light: Light, local: Colour, rng: Generator
+) -> None:
     crest = shape[:-2]
     for u, v, tone, size in rng.random((46, 4)).tolist():
         k = int(u * (len(crest) - 1))
@@ -396,7 +567,13 @@ def _stones(picture: Picture, alpha: Plane, shape: Any, lens: Lens, light: Light
 
 def framing(scene: Scene, lens: Lens, light: Light, rng: Generator) -> Layer | None:
     """Something dark and near at the edge of the frame, as artists put there to give depth."""
-    if scene.size in {"close-up", "extreme-close-up", "medium-close-up"} or scene.place in {"space", "desert", "snowfield", "city", "street"}:
+    if scene.size in {"close-up", "extreme-close-up", "medium-close-up"} or scene.place in {
+        "space",
+        "desert",
+        "snowfield",
+        "city",
+        "street",
+    }:
         return None
     side = 1 if light.x < lens.width / 2 else -1
     edge = lens.width / 2 + side * lens.frame_width * 0.5
@@ -407,9 +584,28 @@ def framing(scene: Scene, lens: Lens, light: Light, rng: Generator) -> Layer | N
         x = edge - side * lens.size(0.03)
         w = lens.size(0.07)
         for target, tone in ((picture, ink(shade((62, 50, 42), 0.35 + 0.4 * light.bright))), (alpha, 255)):
-            polygon(target, [(x - w, lens.height + 5), (x - w * 0.55, lens.height * 0.4), (x - w * 0.6, -5), (x + w * 0.6, -5), (x + w * 0.7, lens.height * 0.5), (x + w * 1.3, lens.height + 5)], tone)
-        gouache(picture, rng, count=160, length=lens.size(0.05), thickness=lens.size(0.008), angle=1.5, jitter=9,
-                window=(max(0, (x - w) / lens.width), 0, min(1, (x + w) / lens.width), 1))
+            polygon(
+                target,
+                [
+                    (x - w, lens.height + 5),
+                    (x - w * 0.55, lens.height * 0.4),
+                    (x - w * 0.6, -5),
+                    (x + w * 0.6, -5),
+                    (x + w * 0.7, lens.height * 0.5),
+                    (x + w * 1.3, lens.height + 5),
+                ],
+                tone,
+            )
+        gouache(
+            picture,
+            rng,
+            count=160,
+            length=lens.size(0.05),
+            thickness=lens.size(0.008),
+            angle=1.5,
+            jitter=9,
+            window=(max(0, (x - w) / lens.width), 0, min(1, (x + w) / lens.width), 1),
+        )
     for u, v, r, tone in rng.random((90, 4)).tolist():
         reach = lens.size(0.36) * (1 - v) ** 1.6
         x = edge - side * (u * reach * 1.5 - lens.size(0.06))
@@ -436,9 +632,28 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
     ground(back, scene, lens, light)
     split = min(0.98, max(0.02, lens.horizon / lens.height))
     crest = max(0.01, split - 0.3)
-    gouache(back, detail, count=600, length=lens.size(0.055), thickness=lens.size(0.011), jitter=3.2, window=(0, 0, 1, crest))
-    gouache(back, detail, count=650, length=lens.size(0.022), thickness=lens.size(0.007), angle=0.35, jitter=3.4, window=(0, crest, 1, split))
-    gouache(back, detail, count=600, length=lens.size(0.05), thickness=lens.size(0.01), jitter=3.4, window=(0, split, 1, 1))
+    gouache(
+        back,
+        detail,
+        count=600,
+        length=lens.size(0.055),
+        thickness=lens.size(0.011),
+        jitter=3.2,
+        window=(0, 0, 1, crest),
+    )
+    gouache(
+        back,
+        detail,
+        count=650,
+        length=lens.size(0.022),
+        thickness=lens.size(0.007),
+        angle=0.35,
+        jitter=3.4,
+        window=(0, crest, 1, split),
+    )
+    gouache(
+        back, detail, count=600, length=lens.size(0.05), thickness=lens.size(0.01), jitter=3.4, window=(0, split, 1, 1)
+    )
     water = None
     if scene.place in WATERS:
         water_strokes(back, lens, light, detail)
@@ -453,14 +668,26 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
         thick = scene.place == "forest"
         base = lens.horizon + lens.size(0.03)
         line_of_trees = _tree_line(
-            scene, lens, light, generator(scene.geometry, 5), distance=0.5, base=base,
-            tall=lens.unit * (0.5 if thick else 0.13), every=0.055 if thick else 0.06,
+            scene,
+            lens,
+            light,
+            generator(scene.geometry, 5),
+            distance=0.5,
+            base=base,
+            tall=lens.unit * (0.5 if thick else 0.13),
+            every=0.055 if thick else 0.06,
         )
         layers.append(line_of_trees)
         if thick:
             nearer = _tree_line(
-                scene, lens, light, generator(scene.geometry, 6), distance=0.18, base=lens.horizon + lens.size(0.12),
-                tall=lens.unit * 0.85, every=0.26,
+                scene,
+                lens,
+                light,
+                generator(scene.geometry, 6),
+                distance=0.18,
+                base=lens.horizon + lens.size(0.12),
+                tall=lens.unit * 0.85,
+                every=0.26,
             )
             nearer.depth = 0.5
             layers.append(nearer)

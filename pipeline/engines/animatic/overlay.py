@@ -76,7 +76,12 @@ def _fitting(words: list[str], room: int, size: int, weight: int) -> list[str]:
 
 
 def lettered(
-    lines: list[str], size: int, *, weight: int = 500, colour: tuple[int, int, int] = (248, 248, 246), strength: float = 1.0,
+    lines: list[str],
+    size: int,
+    *,
+    weight: int = 500,
+    colour: tuple[int, int, int] = (248, 248, 246),
+    strength: float = 1.0,
     plate: float = 0.0,
 ) -> Sheet:
     """Return lines of text, centred, with a dark edge and an optional dark plate, as a sheet at (0, 0)."""
@@ -128,7 +133,9 @@ class Lettering:
         sheet = lettered([line], small, weight=450, strength=0.78) if line else None
         self._cues: list[_Cue] = []
         if sheet is not None:
-            self._cues.append(_Cue(0, request.frames, sheet, round(width * SAFE) - small // 2, round(height * SAFE) - small // 2))
+            self._cues.append(
+                _Cue(0, request.frames, sheet, round(width * SAFE) - small // 2, round(height * SAFE) - small // 2)
+            )
         size = max(11, round(min(height * 0.044, width * 0.05)))
         rate = float(request.rate)
         for speech in request.dialogue:
@@ -139,7 +146,9 @@ class Lettering:
             rows, columns = text.luma.shape
             first = round(speech.start_s * rate)
             last = max(first + 1, round(speech.end_s * rate))
-            self._cues.append(_Cue(first, last, text, (width - columns) // 2 & ~1, round(height * (1 - SAFE)) - rows & ~1))
+            self._cues.append(
+                _Cue(first, last, text, (width - columns) // 2 & ~1, round(height * (1 - SAFE)) - rows & ~1)
+            )
 
     def over(self, canvas: Canvas, index: int) -> None:
         """Lay what a frame carries."""

@@ -29,14 +29,17 @@ def _hatching(seed: int) -> Any:
     length = 31
     kernel = np.zeros((length, length), np.float32)
     cv2.line(kernel, (4, length - 5), (length - 5, 4), 1.0, 1, cv2.LINE_AA)
+    kernel = cv2.GaussianBlur(kernel, (0, 0), 0.9)
     kernel /= kernel.sum()
     wide = np.tile(raw, (3, 3))
     soft = cv2.filter2D(wide, -1, kernel)[_TILE : 2 * _TILE, _TILE : 2 * _TILE]
     spread = (soft - soft.mean()) / max(1e-6, float(soft.std()))
-    return np.clip(128 + 52 * spread, 0, 255).astype(np.uint8)
+    return np.clip(128 + 44 * spread, 0, 255).astype(np.uint8)
 
 
-def pencilled(picture: Picture, alpha: Plane | None, palette: tuple[Colour, ...], seed: int, tint: float = 0.3, lift: int = 0) -> Picture:
+def pencilled(
+    picture: Picture, alpha: Plane | None, palette: tuple[Colour, ...], seed: int, tint: float = 0.3, lift: int = 0
+) -> Picture:
     """Return a painted layer as a drawing.
 
     Args:
@@ -61,7 +64,9 @@ def pencilled(picture: Picture, alpha: Plane | None, palette: tuple[Colour, ...]
     strokes = np.tile(tile, (rows, columns))[:height, :width]
     # Hatching appears where the tone is darker than the stroke: more strokes in darker places.
     tone = cv2.convertScaleAbs(smooth, alpha=0.72, beta=78 + lift)
-    shade = cv2.convertScaleAbs(cv2.subtract(cv2.bitwise_not(tone), cv2.convertScaleAbs(strokes, alpha=0.72)), alpha=1.5)
+    shade = cv2.convertScaleAbs(
+        cv2.subtract(cv2.bitwise_not(tone), cv2.convertScaleAbs(strokes, alpha=0.72)), alpha=1.25
+    )
     grey = cv2.subtract(cv2.subtract(tone, shade), lines)
     table = _toning(palette)
     drawn: Any = cv2.LUT(cv2.merge([grey, grey, grey]), table)

@@ -43,10 +43,13 @@ def read_picture(image: Image, images: Mapping[str, Path]) -> Picture:
         data = np.fromfile(path, np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except (OSError, cv2.error) as error:
-        raise EngineError(f"The picture can't be read: {error}", where=str(path), remedy="Use a PNG or JPEG file.") from error
+        raise EngineError(
+            f"The picture can't be read: {error}", where=str(path), remedy="Use a PNG or JPEG file."
+        ) from error
     if picture is None or max(picture.shape[:2]) > MAX_PIXELS:
         raise EngineError(
-            "The file is no picture that can be read.", where=str(path),
+            "The file is no picture that can be read.",
+            where=str(path),
             remedy=f"Use a PNG or JPEG file of at most {MAX_PIXELS} pixels a side.",
         )
     return np.asarray(picture, np.uint8)
@@ -59,14 +62,18 @@ def covering(picture: Picture, width: int, height: int) -> Picture:
     crop_w, crop_h = width / scale, height / scale
     # One warp, so that the crop may begin between pixels; shrink by area first against aliasing.
     if scale < 0.75:
-        small = cv2.resize(picture, (max(2, round(columns * scale)), max(2, round(rows * scale))), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            picture, (max(2, round(columns * scale)), max(2, round(rows * scale))), interpolation=cv2.INTER_AREA
+        )
         return covering(np.asarray(small, np.uint8), width, height)
     left, top = (columns - crop_w) / 2, (rows - crop_h) / 2
     if crop_w == width and left == int(left) and top == int(top):
         return np.ascontiguousarray(picture[int(top) : int(top) + height, int(left) : int(left) + width])
     matrix = np.array([[scale, 0, (0.5 - left) * scale - 0.5], [0, scale, (0.5 - top) * scale - 0.5]])
     flag = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.warpAffine(picture, matrix, (width, height), flags=flag, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, (width, height), flags=flag, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 class PictureShot:
@@ -143,7 +150,9 @@ class PictureShot:
             elif share > 0:
                 self._lay(self._spare, self._other, view)
                 for name in ("y", "u", "v"):
-                    mixed = cv2.addWeighted(getattr(self._canvas, name), 1 - share, getattr(self._spare, name), share, 0)
+                    mixed = cv2.addWeighted(
+                        getattr(self._canvas, name), 1 - share, getattr(self._spare, name), share, 0
+                    )
                     setattr(self._canvas, name, mixed)
         self._grain.over(self._canvas, index)
         self._lettering.over(self._canvas, index)

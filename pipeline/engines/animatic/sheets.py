@@ -114,16 +114,19 @@ def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 
     alpha = np.ascontiguousarray(alpha[top:bottom, left:right])
     luma, cb, cr = planes_of(np.ascontiguousarray(picture[top:bottom, left:right]))
     half = half_of(alpha)
-    scaled = [
-        cv2.multiply(plane, weight, scale=1 / 255)
-        for plane, weight in ((luma, alpha), (cb, half), (cr, half))
-    ]
+    scaled = [cv2.multiply(plane, weight, scale=1 / 255) for plane, weight in ((luma, alpha), (cb, half), (cr, half))]
     ready: Any = scaled
     open_rows = np.flatnonzero(alpha.min(axis=1) < 255)
     solid = int(open_rows[-1]) + 1 if open_rows.size else 0
     whole = left == 0 and right >= width & ~1 and bottom >= height & ~1
     return Sheet(
-        ready[0], ready[1], ready[2], cv2.bitwise_not(alpha), cv2.bitwise_not(half), x + left, y + top,
+        ready[0],
+        ready[1],
+        ready[2],
+        cv2.bitwise_not(alpha),
+        cv2.bitwise_not(half),
+        x + left,
+        y + top,
         solid + 2 if whole and solid + 8 < bottom - top else 1 << 20,
     )
 
@@ -190,9 +193,7 @@ def lay(canvas: Canvas, sheet: Sheet, place: Placement, until: int = 1 << 20) ->
     _over(canvas.v[window], _sample(sheet.cr, *half), through)
 
 
-def _put(
-    canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: tuple[int, int, int, int]
-) -> None:
+def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: tuple[int, int, int, int]) -> None:
     """Copy an opaque part of a sheet into a box (x0, y0, x1, y1; even) of the canvas."""
     x0, y0, x1, y1 = box
     across, down = x1 - x0, y1 - y0
@@ -245,9 +246,7 @@ def _indexed(matrix: NDArray[np.float64], x0: int, y0: int, share: float) -> NDA
     return np.column_stack([linear, shift])
 
 
-def _warp(
-    plane: Plane, matrix: NDArray[np.float64], size: tuple[int, int], *, opaque: bool, beyond: int = 0
-) -> Any:
+def _warp(plane: Plane, matrix: NDArray[np.float64], size: tuple[int, int], *, opaque: bool, beyond: int = 0) -> Any:
     border = cv2.BORDER_REPLICATE if opaque else cv2.BORDER_CONSTANT
     return cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border, borderValue=(beyond, 0, 0, 0))
 

@@ -129,7 +129,9 @@ def _air(scene: Scene, lens: Lens, backdrop: Backdrop, request: GenerationReques
     if scene.weather == "fog" or scene.hour == "dawn" and scene.weather == "clear":
         haze = backdrop.light.haze
         luma = 16 + 0.86 * (0.2126 * haze[0] + 0.7152 * haze[1] + 0.0722 * haze[2])
-        found.append(Fog(width, height, seed, (lens.horizon - lens.top) / height, luma, 0.62 if scene.weather == "fog" else 0.3))
+        found.append(
+            Fog(width, height, seed, (lens.horizon - lens.top) / height, luma, 0.62 if scene.weather == "fog" else 0.3)
+        )
     if scene.weather in {"rain", "storm"}:
         found.append(Rain(width, height, seed, heavy=scene.weather == "storm"))
     if scene.weather == "snow":

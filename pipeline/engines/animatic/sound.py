@@ -58,18 +58,30 @@ def _bed(request: GenerationRequest, scene: Scene, samples: int, rng: Generator)
     if scene.weather in {"rain", "storm"} or says("rain", *words):
         bed += 0.75 * _coloured(rng, samples, 1200, 11000) * (0.5 if scene.interior else 1.0)
         bed += 0.35 * _drops(rng, samples)
-    if scene.weather in {"storm", "snow"} or says("wind|gust|gale", *words) or scene.place in {"mountains", "desert", "snowfield"}:
+    if (
+        scene.weather in {"storm", "snow"}
+        or says("wind|gust|gale", *words)
+        or scene.place in {"mountains", "desert", "snowfield"}
+    ):
         bed += 0.8 * _swell(rng, samples, 0.23, 0.7) * _coloured(rng, samples, 180, 700)
     if scene.weather == "storm":
         bed += _thunder(rng, samples)
     if scene.place in {"city", "street", "road"} or says("traffic|city|street", *words):
-        bed += 0.8 * _coloured(rng, samples, 40, 260) + 0.2 * _swell(rng, samples, 0.3, 0.8) * _coloured(rng, samples, 300, 1500)
+        bed += 0.8 * _coloured(rng, samples, 40, 260) + 0.2 * _swell(rng, samples, 0.3, 0.8) * _coloured(
+            rng, samples, 300, 1500
+        )
     if scene.place in {"forest", "field", "garden"} and scene.weather in {"clear", "cloud", "fog"}:
         bed += 0.12 * (_crickets(rng, samples) if scene.dark else _birds(rng, samples))
         bed += 0.3 * _swell(rng, samples, 0.2, 0.5) * _coloured(rng, samples, 500, 3500)
     if scene.place in {"kitchen", "cafe"} or says("sizzl(e|ing)|simmer(ing)?|frying", *words):
-        bed += 0.25 * _coloured(rng, samples, 90, 180) + 0.2 * _swell(rng, samples, 0.5, 0.6) * _coloured(rng, samples, 3000, 9000)
-    if scene.place in {"cafe", "stage", "hall"} or "people" in scene.props or says("crowd|chatter|applause|audience", *words):
+        bed += 0.25 * _coloured(rng, samples, 90, 180) + 0.2 * _swell(rng, samples, 0.5, 0.6) * _coloured(
+            rng, samples, 3000, 9000
+        )
+    if (
+        scene.place in {"cafe", "stage", "hall"}
+        or "people" in scene.props
+        or says("crowd|chatter|applause|audience", *words)
+    ):
         bed += 0.4 * _swell(rng, samples, 0.9, 0.5) * _coloured(rng, samples, 220, 1100)
     if "fire" in scene.props or says("fire|crackl(e|ing)", *words):
         bed += 0.5 * _drops(rng, samples, 9.0, 900.0) + 0.3 * _coloured(rng, samples, 80, 500)
@@ -160,7 +172,9 @@ def _murmur(bed: Any, start_s: float, end_s: float, voice: int, rng: Generator) 
         return
     t = _times(count)
     pitch = 105 + voice % 110
-    syllables = np.interp(t, np.arange(0, t[-1] + 0.25, 0.11), rng.uniform(0.25, 1.0, len(np.arange(0, t[-1] + 0.25, 0.11))))
+    syllables = np.interp(
+        t, np.arange(0, t[-1] + 0.25, 0.11), rng.uniform(0.25, 1.0, len(np.arange(0, t[-1] + 0.25, 0.11)))
+    )
     gate = syllables * np.minimum(1, np.minimum(t, t[-1] - t) / 0.05)
     glide = pitch * (1 + 0.06 * np.sin(math.tau * 0.7 * t) - 0.08 * t / t[-1])
     phase = np.cumsum(glide) * (math.tau / SAMPLE_RATE)

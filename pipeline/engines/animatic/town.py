@@ -14,7 +14,13 @@ from pipeline.engines.animatic.sheets import Picture, Plane
 from pipeline.engines.animatic.words import Colour, Scene
 
 _FACADES: tuple[Colour, ...] = (
-    (176, 122, 98), (196, 170, 134), (132, 128, 132), (150, 104, 92), (112, 124, 132), (204, 186, 158), (98, 104, 116),
+    (176, 122, 98),
+    (196, 170, 134),
+    (132, 128, 132),
+    (150, 104, 92),
+    (112, 124, 132),
+    (204, 186, 158),
+    (98, 104, 116),
 )
 _LAMP: Colour = (255, 214, 142)
 _SIGNS: tuple[Colour, ...] = ((222, 84, 96), (84, 186, 196), (240, 178, 84), (176, 112, 206))
@@ -67,11 +73,22 @@ def _skyline(scene: Scene, lens: Lens, light: Light, distance: float, tall: floa
     top = max(0.0, (base - tall * 1.25 * lens.unit) / lens.height)
     bottom = min(1.0, base / lens.height)
     if bottom > top:
-        gouache(picture, rng, count=520, length=lens.size(0.016), thickness=lens.size(0.006), angle=1.5, jitter=4, window=(0, top, 1, bottom))
+        gouache(
+            picture,
+            rng,
+            count=520,
+            length=lens.size(0.016),
+            thickness=lens.size(0.006),
+            angle=1.5,
+            jitter=4,
+            window=(0, top, 1, bottom),
+        )
     return Layer(picture, alpha, depth)
 
 
-def _block(picture: Picture, alpha: Plane, x0: float, y0: float, x1: float, y1: float, colour: Colour, light: Light) -> None:
+def _block(
+    picture: Picture, alpha: Plane, x0: float, y0: float, x1: float, y1: float, colour: Colour, light: Light
+) -> None:
     shape = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
     polygon(picture, shape, ink(colour))
     polygon(alpha, shape, 255)
@@ -81,7 +98,13 @@ def _block(picture: Picture, alpha: Plane, x0: float, y0: float, x1: float, y1: 
 
 
 def _panes(
-    picture: Picture, scene: Scene, lens: Lens, light: Light, box: tuple[float, float, float, float], colour: Colour, rng: Generator,
+    picture: Picture,
+    scene: Scene,
+    lens: Lens,
+    light: Light,
+    box: tuple[float, float, float, float],
+    colour: Colour,
+    rng: Generator,
     distance: float,
 ) -> None:
     x0, y0, x1, y1 = box
@@ -100,7 +123,11 @@ def _panes(
                 tone = shade(colour, 0.72)
             else:
                 continue
-            polygon(picture, [(x, y), (x + step * 0.5, y), (x + step * 0.5, y + step * 0.72), (x, y + step * 0.72)], ink(tone))
+            polygon(
+                picture,
+                [(x, y), (x + step * 0.5, y), (x + step * 0.5, y + step * 0.72), (x, y + step * 0.72)],
+                ink(tone),
+            )
 
 
 def _street(
@@ -124,8 +151,19 @@ def _street(
             tall = lens.unit * 0.62 * scale
             dark = ink(light.lit((46, 48, 52), 0.1 * k))
             for target, tone in ((picture, dark), (alpha, 255)):
-                line(target, [(x, y), (x, y - tall), (x - side * tall * 0.16, y - tall)], tone, max(1.0, lens.unit * 0.014 * scale))
-                disc(target, (x - side * tall * 0.16, y - tall + 2), lens.unit * 0.026 * scale, tone if target is alpha else ink(_LAMP), 0.7)
+                line(
+                    target,
+                    [(x, y), (x, y - tall), (x - side * tall * 0.16, y - tall)],
+                    tone,
+                    max(1.0, lens.unit * 0.014 * scale),
+                )
+                disc(
+                    target,
+                    (x - side * tall * 0.16, y - tall + 2),
+                    lens.unit * 0.026 * scale,
+                    tone if target is alpha else ink(_LAMP),
+                    0.7,
+                )
             lamps.append((x - side * tall * 0.16, y - tall, lens.unit * 0.1 * scale))
     if scene.dark or scene.weather in {"rain", "storm"}:
         for x, y, radius in lamps:
@@ -138,8 +176,17 @@ def _street(
 
 
 def _front(
-    picture: Picture, alpha: Plane, scene: Scene, lens: Lens, light: Light, rng: Generator, vanishing: tuple[float, float], side: int,
-    near: float, far: float, index: int,
+    picture: Picture,
+    alpha: Plane,
+    scene: Scene,
+    lens: Lens,
+    light: Light,
+    rng: Generator,
+    vanishing: tuple[float, float],
+    side: int,
+    near: float,
+    far: float,
+    index: int,
 ) -> None:
     """One house front between two distances (1 is at the frame's edge, 0 at the vanishing point)."""
     vx, vy = vanishing
@@ -164,16 +211,26 @@ def _front(
     polygon(picture, [at(edge, 0.05), at(0.92, 0.05), at(0.92, 0.27), at(edge, 0.27)], ink(shade(colour, 0.6)))
     for a in np.linspace(edge + 0.1, 0.72, round(3 * reach)):
         polygon(picture, [at(a, 0.07), at(a + 0.18, 0.07), at(a + 0.18, 0.23), at(a, 0.23)], ink(shade(glass, 0.9)))
-    polygon(picture, [at(edge, 0.27), at(0.95, 0.27), at(0.95, 0.325), at(edge, 0.325)], ink(light.lit(shop) if not scene.dark else shade(shop, 0.9)))
+    polygon(
+        picture,
+        [at(edge, 0.27), at(0.95, 0.27), at(0.95, 0.325), at(edge, 0.325)],
+        ink(light.lit(shop) if not scene.dark else shade(shop, 0.9)),
+    )
     for row in (0.42, 0.58, 0.74, 0.88)[: 3 if high < lens.unit * 0.9 else 4]:
         for a in np.linspace(edge + 0.12, 0.8, round(4 * reach)):
             bright = scene.dark and float(rng.random()) < 0.45
             pane = _LAMP if bright else shade(colour, 0.58)
             polygon(picture, [at(a, row), at(a + 0.1, row), at(a + 0.1, row + 0.085), at(a, row + 0.085)], ink(pane))
-            polygon(picture, [at(a - 0.015, row - 0.008), at(a + 0.115, row - 0.008), at(a + 0.115, row), at(a - 0.015, row)], ink(shade(colour, 1.1)))
+            polygon(
+                picture,
+                [at(a - 0.015, row - 0.008), at(a + 0.115, row - 0.008), at(a + 0.115, row), at(a - 0.015, row)],
+                ink(shade(colour, 1.1)),
+            )
 
 
-def _reflections(back: Picture, scene: Scene, lens: Lens, lamps: list[tuple[float, float, float]], rng: Generator) -> None:
+def _reflections(
+    back: Picture, scene: Scene, lens: Lens, lamps: list[tuple[float, float, float]], rng: Generator
+) -> None:
     """Streaks of light on wet ground below every lamp."""
     top = lens.horizon
     strength = 1.0 if scene.weather in {"rain", "storm"} else 0.35
@@ -194,15 +251,35 @@ def _terrace(scene: Scene, lens: Lens, light: Light, detail: Generator) -> Layer
     y = lens.row(0.8)
     floor = [(-9, y), (lens.width + 9, y), (lens.width + 9, lens.height + 9), (-9, lens.height + 9)]
     polygon(alpha, floor, 255)
-    gouache(picture, detail, count=420, length=lens.size(0.05), thickness=lens.size(0.012), jitter=7, window=(0, max(0, y / lens.height - 0.02), 1, 1))
+    gouache(
+        picture,
+        detail,
+        count=420,
+        length=lens.size(0.05),
+        thickness=lens.size(0.012),
+        jitter=7,
+        window=(0, max(0, y / lens.height - 0.02), 1, 1),
+    )
     wall = light.lit((138, 122, 112))
     rail = lens.size(0.075)
     shape = [(-9, y - rail), (lens.width + 9, y - rail), (lens.width + 9, y), (-9, y)]
     polygon(picture, shape, ink(wall))
     polygon(alpha, shape, 255)
-    gouache(picture, detail, count=150, length=lens.size(0.02), thickness=lens.size(0.008), jitter=9,
-            window=(0, (y - rail) / lens.height, 1, min(1, (y - 2) / lens.height)))
-    cap = [(-9, y - rail * 1.14), (lens.width + 9, y - rail * 1.14), (lens.width + 9, y - rail * 0.9), (-9, y - rail * 0.9)]
+    gouache(
+        picture,
+        detail,
+        count=150,
+        length=lens.size(0.02),
+        thickness=lens.size(0.008),
+        jitter=9,
+        window=(0, (y - rail) / lens.height, 1, min(1, (y - 2) / lens.height)),
+    )
+    cap = [
+        (-9, y - rail * 1.14),
+        (lens.width + 9, y - rail * 1.14),
+        (lens.width + 9, y - rail * 0.9),
+        (-9, y - rail * 0.9),
+    ]
     polygon(picture, cap, ink(shade(wall, 1.12)))
     polygon(alpha, cap, 255)
     line(picture, [(-9, y), (lens.width + 9, y)], ink(shade(wall, 0.6)), lens.size(0.006))
@@ -212,8 +289,16 @@ def _terrace(scene: Scene, lens: Lens, light: Light, detail: Generator) -> Layer
     stack = [(x - w, y), (x - w, y - h), (x + w, y - h), (x + w, y)]
     for target, tone in ((picture, ink(light.lit((150, 98, 78)))), (alpha, 255)):
         polygon(target, stack, tone)
-    polygon(picture, [(x - w * 1.15, y - h), (x - w * 1.15, y - h * 1.06), (x + w * 1.15, y - h * 1.06), (x + w * 1.15, y - h)], ink(light.lit((120, 78, 64))))
-    polygon(alpha, [(x - w * 1.15, y - h), (x - w * 1.15, y - h * 1.06), (x + w * 1.15, y - h * 1.06), (x + w * 1.15, y - h)], 255)
+    polygon(
+        picture,
+        [(x - w * 1.15, y - h), (x - w * 1.15, y - h * 1.06), (x + w * 1.15, y - h * 1.06), (x + w * 1.15, y - h)],
+        ink(light.lit((120, 78, 64))),
+    )
+    polygon(
+        alpha,
+        [(x - w * 1.15, y - h), (x - w * 1.15, y - h * 1.06), (x + w * 1.15, y - h * 1.06), (x + w * 1.15, y - h)],
+        255,
+    )
     return Layer(picture, alpha, 0.7)
 
 
@@ -232,8 +317,15 @@ def road(back: Picture, scene: Scene, lens: Lens, light: Light, vanishing: float
         polygon(back, [(vx, vy), (vx - half * 1.9, vy + far), (vx + half * 1.9, vy + far)], walk)
     polygon(back, [(vx, vy), (vx - half, vy + far), (vx + half, vy + far)], ink(asphalt))
     rng = generator(scene.geometry, 62)
-    gouache(back, rng, count=700, length=lens.size(0.016), thickness=lens.size(0.004), jitter=4,
-            window=(0, max(0.0, min(0.98, vy / lens.height + 0.02)), 1, 1))
+    gouache(
+        back,
+        rng,
+        count=700,
+        length=lens.size(0.016),
+        thickness=lens.size(0.004),
+        jitter=4,
+        window=(0, max(0.0, min(0.98, vy / lens.height + 0.02)), 1, 1),
+    )
     paint_ = ink(light.lit((232, 226, 206)))
     for k in range(9):
         a, b = 0.03 * 1.75**k, 0.03 * 1.75**k * 1.36
@@ -260,27 +352,71 @@ def _quay(scene: Scene, lens: Lens, light: Light, detail: Generator, lamps: list
 
 
 def _boat(
-    picture: Picture, alpha: Plane, light: Light, at: tuple[float, float], size: float, colour: Colour,
+    picture: Picture,
+    alpha: Plane,
+    light: Light,
+    at: tuple[float, float],
+    size: float,
+    colour: Colour,
     lamps: list[tuple[float, float, float]] | None,
 ) -> None:
     x, y = at
     hull = light.lit(blend(colour, (120, 90, 76), 0.35), 0.12)
     cabin = light.lit((232, 226, 214), 0.12)
     parts: list[tuple[Any, Colour]] = [
-        ([(x - size * 0.42, y - size * 0.35), (x - size * 0.42, y - size * 0.8), (x + size * 0.12, y - size * 0.8), (x + size * 0.12, y - size * 0.35)], cabin),
-        ([(x - size * 1.05, y - size * 0.4), (x - size * 0.85, y), (x + size * 0.8, y), (x + size * 1.2, y - size * 0.55), (x + size * 0.6, y - size * 0.38)], hull),
-        ([(x - size * 0.9, y - size * 0.1), (x - size * 0.85, y), (x + size * 0.8, y), (x + size * 0.88, y - size * 0.1)], shade(hull, 0.6)),
+        (
+            [
+                (x - size * 0.42, y - size * 0.35),
+                (x - size * 0.42, y - size * 0.8),
+                (x + size * 0.12, y - size * 0.8),
+                (x + size * 0.12, y - size * 0.35),
+            ],
+            cabin,
+        ),
+        (
+            [
+                (x - size * 1.05, y - size * 0.4),
+                (x - size * 0.85, y),
+                (x + size * 0.8, y),
+                (x + size * 1.2, y - size * 0.55),
+                (x + size * 0.6, y - size * 0.38),
+            ],
+            hull,
+        ),
+        (
+            [
+                (x - size * 0.9, y - size * 0.1),
+                (x - size * 0.85, y),
+                (x + size * 0.8, y),
+                (x + size * 0.88, y - size * 0.1),
+            ],
+            shade(hull, 0.6),
+        ),
     ]
     for shape, tone in parts:
         polygon(picture, shape, ink(tone))
         polygon(alpha, shape, 255)
     window = ink(_LAMP if lamps is not None else light.lit((62, 78, 92)))
-    polygon(picture, [(x - size * 0.32, y - size * 0.55), (x - size * 0.32, y - size * 0.72), (x + size * 0.04, y - size * 0.72), (x + size * 0.04, y - size * 0.55)], window)
+    polygon(
+        picture,
+        [
+            (x - size * 0.32, y - size * 0.55),
+            (x - size * 0.32, y - size * 0.72),
+            (x + size * 0.04, y - size * 0.72),
+            (x + size * 0.04, y - size * 0.55),
+        ],
+        window,
+    )
     for target, tone in ((picture, ink(light.lit((70, 58, 52), 0.1))), (alpha, 255)):
         line(target, [(x + size * 0.2, y - size * 0.4), (x + size * 0.2, y - size * 1.7)], tone, max(1.0, size * 0.035))
         line(target, [(x + size * 0.2, y - size * 1.6), (x - size * 0.6, y - size * 0.8)], tone, max(1.0, size * 0.015))
         line(target, [(x + size * 0.2, y - size * 1.6), (x + size * 1.1, y - size * 0.5)], tone, max(1.0, size * 0.015))
-    shadow = [(x - size * 0.85, y), (x + size * 0.8, y), (x + size * 0.6, y + size * 0.2), (x - size * 0.7, y + size * 0.2)]
+    shadow = [
+        (x - size * 0.85, y),
+        (x + size * 0.8, y),
+        (x + size * 0.6, y + size * 0.2),
+        (x - size * 0.7, y + size * 0.2),
+    ]
     polygon(picture, shadow, ink(shade(hull, 0.5)))
     polygon(alpha, shadow, 110)
     if lamps is not None:

@@ -49,7 +49,9 @@ class Rain:
                 lean = -0.14 * length * (2.0 if heavy else 1.0)
                 for wrap in (0, -tall):
                     start = (x * width, y * tall + wrap)
-                    line(tile, [start, (start[0] + lean, start[1] + length)], bright * (0.5 + k), max(1, scale * 0.0013))
+                    line(
+                        tile, [start, (start[0] + lean, start[1] + length)], bright * (0.5 + k), max(1, scale * 0.0013)
+                    )
             self._sheets.append((np.vstack([tile, tile]), speed * height, tall))
         self._lean = 0.14 * (2.0 if heavy else 1.0)
 
