@@ -59,10 +59,9 @@ def quote_boards(
     known: dict[ShotFacts, RouteDecision] = {}
     quoted: list[Quoted] = []
     for storyboard in storyboards:
+        facts = _facts(storyboard)
         decisions: list[RouteDecision] = []
-        for shot in storyboard.enabled_shots:
-            facts = shot_facts(storyboard, shot)
-            alike = facts.model_copy(update={"shot_id": ""})
+        for shot_id, alike in facts.items():
             if alike not in known:
                 known[alike] = route(
                     alike,
@@ -72,10 +71,28 @@ def quote_boards(
                     available_engines=engines,
                     today=today,
                 )
-            decisions.append(known[alike].model_copy(update={"shot_id": shot.id}))
-        price = quote(storyboard, decisions, rules.table, budget=budget)
+            decisions.append(known[alike].model_copy(update={"shot_id": shot_id}))
+        price = quote(storyboard, decisions, rules.table, budget=budget, facts=facts)
         if require:
             require_routes(decisions)
             require_budget(price)
         quoted.append(Quoted(tuple(decisions), price))
     return quoted
+
+
+def _facts(storyboard: Storyboard) -> dict[str, ShotFacts]:
+    """Return what routing knows of each enabled shot, without its id; shots that ask the same share it."""
+    found: dict[str, ShotFacts] = {}
+    known: dict[object, ShotFacts] = {}
+    for shot in storyboard.enabled_shots:
+        # All of a shot that shot_facts() reads; a thousand shots of a campaign differ only in their words.
+        asks = (
+            (shot.tier, shot.mode, shot.duration_s, shot.camera, shot.location, shot.props, shot.references),
+            (len(shot.dialogue), shot.ambience, shot.sound, tuple(who.id for who in shot.characters)),
+            (shot.first_frame, shot.last_frame, shot.continues, shot.models),
+            (shot.candidates, shot.max_attempts, shot.max_cost_usd),
+        )
+        if asks not in known:
+            known[asks] = shot_facts(storyboard, shot).model_copy(update={"shot_id": ""})
+        found[shot.id] = known[asks]
+    return found

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pipeline.production.decide import MoveShot, OpenStep, ShotView, decide_shot
+from pipeline.production.decide import MoveShot, OpenStep, ShotView, decide_shot, generate_step
 from pipeline.production.opening import step_values
 from pipeline.production.outbox import StepMessage
 from pipeline.production.quoting import Quoted, quote_boards
@@ -97,7 +98,7 @@ def submit(
             session.flush()
             for table, values in rows.items():
                 if values:
-                    session.execute(insert(table), values)
+                    session.connection().execute(insert(table.__table__), values)
         return receipts, [
             StepMessage(row["id"], row["kind"], row["queue"], row["priority"], row["label"], row["cut_id"])
             for row in rows[StepRow]
@@ -220,27 +221,21 @@ class _Opening:
         continued = {shot.continues for shot in storyboard.enabled_shots if shot.continues}
         tiers = {decision.shot_id: decision.tier_used.value for decision in self._quoted.decisions}
         for position, shot in enumerate(storyboard.enabled_shots):
-            view = ShotView(
-                id=self._studio.new_id(),
-                key=shot.id,
-                state=ShotState.WAITING,
-                candidates=storyboard.candidates_of(shot),
-                max_attempts=storyboard.max_attempts_of(shot),
-                waits_for=shot.continues is not None,
-            )
-            view, steps = _first_steps(view)
+            shot_id = self._studio.new_id()
+            candidates, max_attempts = storyboard.candidates_of(shot), storyboard.max_attempts_of(shot)
+            state, attempts = _beginning(candidates, max_attempts, waits=shot.continues is not None)
             rows[ShotRow].append(
                 {
-                    "id": view.id,
+                    "id": shot_id,
                     "cut_id": cut.id,
                     "position": position,
                     "key": shot.id,
-                    "state": view.state.value,
+                    "state": state.value,
                     "tier": tiers[shot.id],
                     "continues": shot.continues,
                     "continued": shot.id in continued,
-                    "candidates": view.candidates,
-                    "max_attempts": view.max_attempts,
+                    "candidates": candidates,
+                    "max_attempts": max_attempts,
                     "round": 0,
                     "placeholder": False,
                     "reason": "",
@@ -248,7 +243,7 @@ class _Opening:
             )
             rows[StepRow] += [
                 step_values(
-                    action,
+                    generate_step(shot_id, 0, candidate, attempt),
                     step_id=self._studio.new_id(),
                     cut_id=cut.id,
                     board=storyboard.id,
@@ -259,17 +254,20 @@ class _Opening:
                     not_before=self._not_before,
                     paused=False,
                 )
-                for action in steps
+                for candidate, attempt in attempts
             ]
 
 
-def _first_steps(view: ShotView) -> tuple[ShotView, list[OpenStep]]:
-    """Let deciding say how a new shot begins, without asking the database for what can't be there yet."""
-    steps: list[OpenStep] = []
+@lru_cache(maxsize=256)
+def _beginning(candidates: int, max_attempts: int, *, waits: bool) -> tuple[ShotState, tuple[tuple[int, int], ...]]:
+    """Let deciding say how a new shot begins: its state, and candidate and attempt of each first step."""
+    view = ShotView("", "", ShotState.WAITING, candidates=candidates, max_attempts=max_attempts, waits_for=waits)
+    attempts: list[tuple[int, int]] = []
     while actions := decide_shot(view):
-        steps += [action for action in actions if isinstance(action, OpenStep)]
+        payloads = [dict(action.payload) for action in actions if isinstance(action, OpenStep)]
+        attempts += [(int(payload["candidate"]), int(payload["attempt"])) for payload in payloads]
         moves = [action for action in actions if isinstance(action, MoveShot)]
         if not moves:
             break
         view = replace(view, state=moves[-1].to)
-    return view, steps
+    return view.state, tuple(attempts)

@@ -11,7 +11,7 @@ cap is refused. The quote says when that may happen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from pipeline.errors import BudgetRefused
@@ -104,6 +104,7 @@ def quote(
     table: RoutingTable,
     *,
     budget: MicroUsd | None = None,
+    facts: Mapping[str, ShotFacts] | None = None,
 ) -> Quote:
     """Return what a cut will cost.
 
@@ -112,6 +113,7 @@ def quote(
         decisions: The route of each of its enabled shots, in film order.
         table: The table that they were made with, for the acceptance it assumes.
         budget: What the person said it may cost (``--budget``), besides the storyboard's own limit.
+        facts: Facts of each shot, if they are known; shots that share one value are priced once.
 
     Raises:
         ValueError: If the decisions are not those of the storyboard's enabled shots.
@@ -121,7 +123,14 @@ def quote(
     if not enabled or set(routes) != {shot.id for shot in enabled}:
         message = "a quote needs the route of each enabled shot, and of no other"
         raise ValueError(message)
-    shots = tuple(_shot_quote(shot_facts(storyboard, shot), routes[shot.id], table.acceptance) for shot in enabled)
+    known: dict[tuple[int, Tier], ShotQuote] = {}
+    shots: list[ShotQuote] = []
+    for shot in enabled:
+        fact = facts[shot.id] if facts is not None else shot_facts(storyboard, shot)
+        alike = (id(fact), routes[shot.id].tier_used)
+        if facts is None or alike not in known:
+            known[alike] = _shot_quote(fact, routes[shot.id], table.acceptance)
+        shots.append(known[alike].model_copy(update={"shot_id": shot.id}))
     expected = MicroUsd(sum(shot.expected_micro_usd or 0 for shot in shots))
     worst = MicroUsd(sum(shot.worst_micro_usd or 0 for shot in shots))
     limits = tuple(_limits(storyboard, budget))
@@ -131,7 +140,7 @@ def quote(
         storyboard_id=storyboard.id,
         stage=any_route.stage,
         day=any_route.day,
-        shots=shots,
+        shots=tuple(shots),
         expected_micro_usd=expected,
         worst_micro_usd=worst,
         complete=all(shot.model is not None for shot in shots),
@@ -201,9 +210,7 @@ def _refusal(expected: MicroUsd, worst: MicroUsd, limit: Limit | None) -> str:
     )
 
 
-def _warnings(
-    expected: MicroUsd, worst: MicroUsd, limit: Limit | None, shots: tuple[ShotQuote, ...]
-) -> tuple[str, ...]:
+def _warnings(expected: MicroUsd, worst: MicroUsd, limit: Limit | None, shots: Sequence[ShotQuote]) -> tuple[str, ...]:
     warnings: list[str] = []
     if limit is not None and expected <= limit.amount_micro_usd < worst:
         warnings.append(
