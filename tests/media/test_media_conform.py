@@ -171,23 +171,23 @@ CHART = [(200, 30, 30), (30, 180, 40), (40, 50, 200), (220, 200, 40), (128, 128,
 
 
 @pytest.mark.parametrize(
-    ("matrix", "limits", "tags"),
+    ("matrix", "limits", "pixels", "tags"),
     [
-        ("bt709", "limited", ["-colorspace", "bt709", "-color_range", "tv"]),
-        ("bt709", "full", ["-colorspace", "bt709", "-color_range", "pc"]),
-        ("smpte170m", "limited", ["-colorspace", "smpte170m", "-color_range", "tv"]),
-        ("smpte170m", "full", ["-colorspace", "smpte170m", "-color_range", "pc"]),
-        ("smpte170m", "limited", []),
+        ("bt709", "limited", "yuv420p", ["-colorspace", "bt709", "-color_range", "tv"]),
+        ("bt709", "full", "yuv420p", ["-colorspace", "bt709", "-color_range", "pc"]),
+        ("smpte170m", "limited", "yuv420p", ["-colorspace", "smpte170m", "-color_range", "tv"]),
+        ("smpte170m", "full", "yuv420p10le", ["-colorspace", "smpte170m", "-color_range", "pc"]),
+        ("smpte170m", "limited", "yuv420p", []),
     ],
 )
 def test_a_colour_chart_survives_whatever_matrix_and_range_the_take_has(
-    tmp_path: Path, matrix: str, limits: str, tags: list[str]
+    tmp_path: Path, matrix: str, limits: str, pixels: str, tags: list[str]
 ) -> None:
     chart = np.zeros((96, 16 * len(CHART), 3), np.uint8)
     for number, colour in enumerate(CHART):
         chart[:, number * 16 : number * 16 + 16] = colour
     Image.fromarray(chart).save(tmp_path / "chart.png")
-    scale = f"scale=out_color_matrix={matrix}:out_range={limits},format=yuv420p"
+    scale = f"scale=out_color_matrix={matrix}:out_range={limits},format={pixels}"
     take = make(
         tmp_path / "t.mp4",
         *("-loop", "1", "-framerate", "24", "-i", str(tmp_path / "chart.png"), "-frames:v", "3", "-vf", scale),

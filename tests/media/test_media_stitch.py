@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -157,17 +156,19 @@ def test_the_film_carries_title_tags_and_captions(tmp_path: Path) -> None:
 
 def test_mezzanines_of_another_encoder_are_encoded_anew_and_said_so(tmp_path: Path) -> None:
     fmt = small()
-    plan = plan_film([FilmShot("a", 12), FilmShot("b", 12), FilmShot("c", 12, Kind.CROSSFADE, 3)], (Kind.CUT, 0), 24)
-    plan = replace(plan, fps=fmt.fps)
+    film = [FilmShot("a", 12), FilmShot("b", 12), FilmShot("c", 12, Kind.CROSSFADE, 3)]
+    plan = plan_film(film, (Kind.CUT, 0), fmt.fps)
     clips = conformed(tmp_path, plan, fmt)
-    other = coded(tmp_path / "other.mp4", 1, 12)
-    clips["b"] = replace(clips["b"], video=other)
+    take = coded(tmp_path / "take-b.mp4", 1, 12)
+    other = small(preset="medium")
+    clips["b"] = conform(take, 12, other, tmp_path / "b.mp4", tmp_path / "b.wav", keyframes=plan.keyframes("b"))
 
     made = stitch(plan, clips, tmp_path / "film.mp4", fmt=fmt)
 
-    assert any(note.startswith("b: ") for note in made.notes)
-    seen = read_cells(tmp_path / "film.mp4")
-    assert np.abs(seen[:21] - np.array(body(0, 0, 12) + body(1, 0, 9))).max() < NEAR
+    assert "b: made by another encoder; encoded anew" in made.notes
+    assert made.encoded_frames == 3 + 9
+    expected = body(0, 0, 12) + body(1, 0, 9)
+    assert np.abs(read_cells(tmp_path / "film.mp4")[:21] - np.array(expected)).max() < NEAR
 
 
 def test_a_film_of_a_hundred_shots_is_whole(tmp_path: Path) -> None:
