@@ -79,7 +79,7 @@ def test_a_sheet_lands_where_it_is_placed_whichever_way_it_is_laid(scale: float)
     inner = (slice(4, -4), slice(4, -4))
     for name in ("y", "u", "v"):
         off = np.abs(getattr(quick, name)[inner].astype(int) - getattr(exact, name)[inner].astype(int))
-        assert off.mean() < 1.5
+        assert off.mean() < 2.5
     assert np.abs(shift_between(quick.y[inner], exact.y[inner])).max() < 0.03
 
 

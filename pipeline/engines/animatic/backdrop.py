@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 
 from pipeline.engines.animatic.brush import blend, shade
@@ -202,8 +203,6 @@ def graded(picture: Picture, palette: tuple[Colour, ...], share: float = 0.28) -
     if not palette or share <= 0:
         return picture
     ramp = ramp_of(palette)
-    import cv2
-
     luma: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     toned: Any = cv2.LUT(cv2.merge([luma, luma, luma]), ramp)
     return np.asarray(cv2.addWeighted(picture, 1 - share, toned, share, 0), np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.engines.animatic.sheets import Picture, Plane
+from pipeline.engines.animatic.sheets import Picture
 from pipeline.engines.animatic.words import Colour
 
 _SHIFT = 4  # fractional bits of polygon corners

@@ -6,16 +6,16 @@ goes wrong before that leaves nothing behind. One thread, constant frame rate, B
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self
 
 import av
-import av.audio.resampler
+import av.error
 import numpy as np
 from av.audio.stream import AudioStream
-from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -71,7 +71,8 @@ class ClipWriter:
             )
             self._video = self._video_stream()
             self._audio = self._audio_stream() if self._sound is not None else None
-        except (OSError, av.FFmpegError, ValueError) as error:
+            self._file.start_encoding()  # else a folder that is gone is found out at the first frame
+        except (OSError, av.error.FFmpegError, ValueError) as error:
             self._discard()
             raise EngineError(
                 f"The clip can't be written: {error}", where=str(self._out), remedy="Check the folder and disk."
@@ -79,11 +80,11 @@ class ClipWriter:
         return self
 
     def _video_stream(self) -> VideoStream:
-        stream = cast("VideoStream", self._file.add_stream("libx264", rate=self._rate))
+        stream = self._file.add_stream("libx264", rate=self._rate)
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         stream.time_base = 1 / self._rate
-        context = cast("VideoCodecContext", stream.codec_context)
+        context = stream.codec_context
         context.thread_count = 1
         context.time_base = 1 / self._rate
         context.gop_size = max(1, round(2 * self._rate))
@@ -95,7 +96,7 @@ class ClipWriter:
         return stream
 
     def _audio_stream(self) -> AudioStream:
-        stream = cast("AudioStream", self._file.add_stream("aac", rate=SAMPLE_RATE, layout="stereo"))
+        stream = self._file.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
         stream.codec_context.bit_rate = 128_000
         stream.codec_context.thread_count = 1
         stream.options = {"aac_coder": "fast"}
@@ -107,7 +108,8 @@ class ClipWriter:
         frame = av.VideoFrame(width, height, "yuv420p")
         for plane, picture in zip(frame.planes, (canvas.y, canvas.u, canvas.v), strict=True):
             rows, columns = picture.shape
-            target = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # pyright: ignore[reportArgumentType]
+            memory: Any = plane
+            target = np.frombuffer(memory, np.uint8).reshape(-1, plane.line_size)
             target[:rows, :columns] = picture
         frame.pts = self._frames
         frame.time_base = 1 / self._rate
@@ -150,8 +152,7 @@ class ClipWriter:
     def _discard(self) -> None:
         opened = getattr(self, "_file", None)
         if opened is not None:
-            try:
+            # What it says while being thrown away is of no interest.
+            with suppress(OSError, av.error.FFmpegError):
                 opened.close()
-            except (OSError, av.FFmpegError):
-                pass  # it is thrown away in any case
         self._part.unlink(missing_ok=True)

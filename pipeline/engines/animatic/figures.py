@@ -7,7 +7,6 @@ channels (BGR and cover), lit from the side of the scene's light, and handed on 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -407,7 +406,7 @@ class Painter:
         for sign in (-1, 1):
             narrow = 1 - 0.22 * max(0.0, sign * f)
             ex = middle + sign * 0.0215 * narrow
-            if pose.blink or emotion == "happy" and pose.mouth == 0 and False:
+            if pose.blink:
                 self._stroke([on(ex - 0.009, 0.0), on(ex, -0.003), on(ex + 0.009, 0.0)], dark, 0.0028)
             else:
                 self._oval(on(ex, 0.0), 0.0098 * narrow, 0.0068 * wide, self._lit((246, 240, 232)))
@@ -501,7 +500,6 @@ _BROWS = {
     "surprised": (0.008, 0.008),
     "determined": (-0.004, 0.0015),
 }
-_SPACES = re.compile(r"\s+")
 
 
 def shadow_sheet(width: float, height: float, strength: float, x: float, y: float) -> Sheet:

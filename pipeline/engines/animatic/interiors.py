@@ -9,9 +9,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.random import Generator
 
-from pipeline.engines.animatic.backdrop import NEARNESS, Backdrop, Layer, Lens, Light, lens_for, light_for
+from pipeline.engines.animatic.backdrop import NEARNESS, Backdrop, Layer, Lens, Light, light_for
 from pipeline.engines.animatic.brush import (
     blend,
     disc,
@@ -21,13 +20,12 @@ from pipeline.engines.animatic.brush import (
     gouache,
     ink,
     line,
-    noise,
     oval,
     polygon,
     shade,
     wash,
 )
-from pipeline.engines.animatic.sheets import Picture, Plane
+from pipeline.engines.animatic.sheets import Picture
 from pipeline.engines.animatic.words import Colour, Scene
 
 _Point = tuple[float, float]
@@ -39,17 +37,17 @@ class _Style:
     floor: Colour
     wood: Colour
     accent: Colour
-    boards: bool
+    boards: bool = True
 
 
 _STYLES: Mapping[str, _Style] = {
-    "kitchen": _Style((222, 204, 172), (176, 134, 98), (146, 98, 64), (92, 128, 120), False),
-    "cafe": _Style((166, 122, 92), (122, 84, 60), (110, 72, 48), (64, 92, 86), True),
-    "studio": _Style((206, 198, 184), (156, 124, 94), (132, 96, 68), (176, 92, 62), True),
-    "stage": _Style((70, 40, 46), (118, 78, 56), (96, 62, 44), (150, 44, 48), True),
-    "library": _Style((150, 126, 98), (120, 82, 58), (98, 64, 44), (112, 52, 44), True),
-    "hall": _Style((204, 196, 182), (166, 152, 136), (128, 104, 82), (120, 110, 140), False),
-    "room": _Style((196, 178, 154), (150, 108, 78), (122, 82, 58), (96, 112, 132), True),
+    "kitchen": _Style((222, 204, 172), (176, 134, 98), (146, 98, 64), (92, 128, 120), boards=False),
+    "cafe": _Style((166, 122, 92), (122, 84, 60), (110, 72, 48), (64, 92, 86)),
+    "studio": _Style((206, 198, 184), (156, 124, 94), (132, 96, 68), (176, 92, 62)),
+    "stage": _Style((70, 40, 46), (118, 78, 56), (96, 62, 44), (150, 44, 48)),
+    "library": _Style((150, 126, 98), (120, 82, 58), (98, 64, 44), (112, 52, 44)),
+    "hall": _Style((204, 196, 182), (166, 152, 136), (128, 104, 82), (120, 110, 140), boards=False),
+    "room": _Style((196, 178, 154), (150, 108, 78), (122, 82, 58), (96, 112, 132)),
 }
 _DEEP = 0.56  # width and height of the back wall against the frame's, in a wide shot
 
@@ -171,7 +169,7 @@ class Room:
                 _, y = self.floor_at(0, (k / 9) ** 1.6)
                 line(picture, [(-5, y), (self.lens.width + 5, y)], seam, self.lens.size(0.0025))
             return
-        for k in range(60):
+        for _ in range(60):
             lane = self.rng.integers(-count, count)
             depth = float(self.rng.random()) ** 1.4
             x = self.cx + (self.right - self.left) * lane / count
@@ -269,7 +267,7 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
     """Paint a room."""
     room = Room(scene, lens, seed)
     back = room.paint_shell()
-    if scene.place not in {"stage"}:
+    if scene.place != "stage":
         room.paint_window(back)
     _FURNISH[scene.place](room, back)
     room.shaft(back)

@@ -67,9 +67,7 @@ class Rig:
         """Return the view at a frame."""
         view = mix(self.start, self.end, self.share(index, frames))
         seconds = index / rate
-        # The sway starts from rest, so that a shot that continues another does not jump.
-        swell = ease(min(1.0, seconds / 0.8))
-        x, y, r = (self.sway * swell * self._noise(axis, seconds) for axis in range(3))
+        x, y, r = (self.sway * self._noise(axis, seconds) for axis in range(3))
         return View(view.x + x, view.y + 0.8 * y, view.extent, view.roll + 0.25 * r)
 
     def share(self, index: int, frames: int) -> float:
@@ -137,7 +135,7 @@ def _phases(seed: int) -> tuple[tuple[float, float, float], ...]:
 _STRIDE = 0.085  # a lateral move, each way from the centre, in frame widths
 _PUSH = 1.2
 
-# name: (start, end, parallax, sway)
+# Each move by name, as its start, end, parallax and sway.
 _REST = View()
 _TABLE: dict[str, tuple[View, View, Parallax, float]] = {
     "static": (View(-0.003), View(0.003), Parallax.TRAVEL, 0.0028),

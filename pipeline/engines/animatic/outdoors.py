@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from pipeline.engines.animatic import town
-from pipeline.engines.animatic.backdrop import Backdrop, Layer, Lens, Light, lens_for, light_for, unit_noise
+from pipeline.engines.animatic.backdrop import Backdrop, Layer, Lens, Light, light_for, unit_noise
 from pipeline.engines.animatic.brush import (
     blend,
     disc,
@@ -65,7 +65,7 @@ def sky(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: Generato
     picture = wash(width, height, [(0, top), (base * 0.55, middle), (base, low), (1, low)])
     reach = lens.size(1.0)
     veiled = scene.weather in {"rain", "storm", "fog", "snow"}
-    if scene.hour == "night" and not veiled or scene.place == "space":
+    if (scene.hour == "night" and not veiled) or scene.place == "space":
         _stars(picture, lens, detail)
     glow(
         picture,
@@ -336,7 +336,7 @@ def _tree_line(
 
 
 def lighthouse(
-    picture: Picture, alpha: Plane, lens: Lens, light: Light, foot: tuple[float, float], tall: float
+    picture: Picture, alpha: Plane, light: Light, foot: tuple[float, float], tall: float
 ) -> tuple[float, float, float]:
     """Draw a lighthouse and return its lamp (x, y, radius)."""
     x, y = foot
@@ -450,7 +450,7 @@ def _headland(scene: Scene, lens: Lens, light: Light, rng: Generator) -> tuple[L
         ),
     )
     grass = ink(light.lit((124, 132, 76), 0.12))
-    crest = np.concatenate([top, (top + [0, lens.size(0.018)])[::-1] + rng.normal(0, lens.size(0.003), top.shape)])
+    crest = np.concatenate([top, np.add(top, (0, lens.size(0.018)))[::-1] + rng.normal(0, lens.size(0.003), top.shape)])
     polygon(picture, crest, grass)
     foam = ink(light.lit((236, 240, 240), 0.05))
     for k in range(14):
@@ -461,7 +461,7 @@ def _headland(scene: Scene, lens: Lens, light: Light, rng: Generator) -> tuple[L
     if scene.place == "lighthouse":
         x = lens.column(world + side * 0.12)
         y = float(np.interp(x, top[:, 0], top[:, 1])) + lens.size(0.012)
-        lamps.append(lighthouse(picture, alpha, lens, light, (x, y), lens.unit * 0.46))
+        lamps.append(lighthouse(picture, alpha, light, (x, y), lens.unit * 0.46))
         hut = lens.unit * 0.07
         hx = x - side * lens.unit * 0.12
         _house(picture, alpha, light, (hx, y + lens.size(0.004)), hut, 0.12)

@@ -55,7 +55,8 @@ def pencilled(
     smooth = cv2.blur(luma, (5, 5))
     # Difference of box blurs as an edge detector: dark side of each edge becomes a line.
     edge = cv2.subtract(cv2.blur(smooth, (7, 7)), smooth)
-    lines = cv2.min(cv2.convertScaleAbs(edge, alpha=9.0), 190)
+    lines = cv2.convertScaleAbs(edge, alpha=9.0)
+    np.minimum(lines, 190, out=lines)
     if alpha is not None:
         border = cv2.subtract(alpha, cv2.erode(alpha, np.ones((3, 3), np.uint8)))
         lines = cv2.max(lines, cv2.convertScaleAbs(border, alpha=0.85))

@@ -25,7 +25,6 @@ from pipeline.storyboard.vocabulary import canonical_move
 MAX_PIXELS = 12_000
 """Longest side of a picture that is read, in pixels."""
 _LEAST = 1.025  # a still camera breathes in by this much over the clip
-_GRAIN = 1.6
 _SHEAR = 0.55
 
 
@@ -94,7 +93,7 @@ class PictureShot:
         self._other = self._prepared(other, images, model, scene) if other else None
         self._canvas = Canvas.of_size(request.width, request.height)
         self._spare = Canvas.of_size(request.width, request.height)
-        self._grain = Grain(request.width, request.height, request.seed, _GRAIN)
+        self._grain = Grain(request.width, request.height, request.seed)
         self._lettering = Lettering(request)
         self._orbit = self._rig.parallax is Parallax.ORBIT
         self.facts: Mapping[str, Any] = {"source": "pictures", "move": move}

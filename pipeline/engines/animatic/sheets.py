@@ -114,6 +114,8 @@ def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 
     alpha = np.ascontiguousarray(alpha[top:bottom, left:right])
     luma, cb, cr = planes_of(np.ascontiguousarray(picture[top:bottom, left:right]))
     half = half_of(alpha)
+    clear: Any = cv2.bitwise_not(alpha)
+    clear_half: Any = cv2.bitwise_not(half)
     scaled = [cv2.multiply(plane, weight, scale=1 / 255) for plane, weight in ((luma, alpha), (cb, half), (cr, half))]
     ready: Any = scaled
     open_rows = np.flatnonzero(alpha.min(axis=1) < 255)
@@ -123,8 +125,8 @@ def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 
         ready[0],
         ready[1],
         ready[2],
-        cv2.bitwise_not(alpha),
-        cv2.bitwise_not(half),
+        clear,
+        clear_half,
         x + left,
         y + top,
         solid + 2 if whole and solid + 8 < bottom - top else 1 << 20,
@@ -254,3 +256,12 @@ def _warp(plane: Plane, matrix: NDArray[np.float64], size: tuple[int, int], *, o
 def _over(target: Any, colour: Any, clear: Any) -> None:
     """Compose a premultiplied plane over ``target`` in place: ``target * clear + colour``."""
     cv2.add(cv2.multiply(target, clear, scale=1 / 255), colour, dst=target)
+
+
+def lighten_plane(plane: Plane, by: int) -> None:
+    """Make a plane lighter, or darker if ``by`` is negative, in place, within 8 bits."""
+    amount: Any = (abs(by), 0, 0, 0)  # OpenCV's scalar; its type stub knows arrays only
+    if by >= 0:
+        cv2.add(plane, amount, dst=plane)
+    else:
+        cv2.subtract(plane, amount, dst=plane)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +13,11 @@ from pipeline.engines.animatic import interiors, outdoors
 from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, lens_for
 from pipeline.engines.animatic.brush import generator, lighten, paper
 from pipeline.engines.animatic.cast import DEPTH, Cast
-from pipeline.engines.animatic.moves import Rig, View, rig_for
+from pipeline.engines.animatic.moves import View, rig_for
 from pipeline.engines.animatic.overlay import Lettering
-from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, sheet_of, solid_row
 from pipeline.engines.animatic.pencil import pencilled
 from pipeline.engines.animatic.pictures import PictureShot
+from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, lighten_plane, sheet_of, solid_row
 from pipeline.engines.animatic.staging import stage_size
 from pipeline.engines.animatic.weather import Fog, Glitter, Grain, Rain, Snow, lightning
 from pipeline.engines.animatic.words import Scene
@@ -87,7 +85,7 @@ class PaintedShot:
         for effect in self._air:
             effect.over(self._canvas, seconds)
         if index in self._flash:
-            cv2.add(self._canvas.y, (self._flash[index], 0, 0, 0), dst=self._canvas.y)
+            lighten_plane(self._canvas.y, self._flash[index])
         self._grain.over(self._canvas, index)
         self._lettering.over(self._canvas, index)
         return self._canvas
@@ -126,7 +124,7 @@ def _air(scene: Scene, lens: Lens, backdrop: Backdrop, request: GenerationReques
         return []
     width, height, seed = request.width, request.height, request.seed
     found: list[Any] = []
-    if scene.weather == "fog" or scene.hour == "dawn" and scene.weather == "clear":
+    if scene.weather == "fog" or (scene.hour == "dawn" and scene.weather == "clear"):
         haze = backdrop.light.haze
         luma = 16 + 0.86 * (0.2126 * haze[0] + 0.7152 * haze[1] + 0.0722 * haze[2])
         found.append(

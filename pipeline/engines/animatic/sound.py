@@ -49,44 +49,56 @@ def scratch(request: GenerationRequest, scene: Scene) -> Sound:
 
 def _bed(request: GenerationRequest, scene: Scene, samples: int, rng: Generator) -> Any:
     words = (request.ambience, request.sound, request.action)
-    bed = 0.12 * _coloured(rng, samples, 60, 900)  # room or air, so that it is never digital silence
-    if scene.place in WATERS and scene.place != "river" or says("waves|surf|sea", *words):
+    # The air of a room or a place, so that it is never digital silence.
+    bed = 0.12 * _coloured(rng, samples, 60, 900)
+    bed += _air(scene, words, samples, rng)
+    bed += _waters(scene, words, samples, rng)
+    bed += _people_and_beasts(scene, words, samples, rng)
+    return bed
+
+
+def _waters(scene: Scene, words: tuple[str, ...], samples: int, rng: Generator) -> Any:
+    bed: Any = np.zeros((2, samples), np.float32)
+    if (scene.place in WATERS and scene.place != "river") or says("waves|surf|sea", *words):
         swell = _swell(rng, samples, 0.11, 0.5)
-        bed += 0.9 * swell * _coloured(rng, samples, 120, 2400) + 0.25 * swell**2 * _coloured(rng, samples, 1500, 7000)
+        bed += 0.9 * swell * _coloured(rng, samples, 120, 2400)
+        bed += 0.25 * swell**2 * _coloured(rng, samples, 1500, 7000)
     if scene.place == "river" or says("stream|waterfall|water", *words):
         bed += 0.5 * _coloured(rng, samples, 400, 5000)
     if scene.weather in {"rain", "storm"} or says("rain", *words):
         bed += 0.75 * _coloured(rng, samples, 1200, 11000) * (0.5 if scene.interior else 1.0)
         bed += 0.35 * _drops(rng, samples)
-    if (
-        scene.weather in {"storm", "snow"}
-        or says("wind|gust|gale", *words)
-        or scene.place in {"mountains", "desert", "snowfield"}
-    ):
+    return bed
+
+
+def _air(scene: Scene, words: tuple[str, ...], samples: int, rng: Generator) -> Any:
+    bed: Any = np.zeros((2, samples), np.float32)
+    windy = scene.weather in {"storm", "snow"} or scene.place in {"mountains", "desert", "snowfield"}
+    if windy or says("wind|gust|gale", *words):
         bed += 0.8 * _swell(rng, samples, 0.23, 0.7) * _coloured(rng, samples, 180, 700)
     if scene.weather == "storm":
         bed += _thunder(rng, samples)
+    if scene.place == "space":
+        bed += 0.8 * _coloured(rng, samples, 35, 90)
+    if "fire" in scene.props or says("fire|crackl(e|ing)", *words):
+        bed += 0.5 * _drops(rng, samples, 9.0, 900.0) + 0.3 * _coloured(rng, samples, 80, 500)
+    return bed
+
+
+def _people_and_beasts(scene: Scene, words: tuple[str, ...], samples: int, rng: Generator) -> Any:
+    bed: Any = np.zeros((2, samples), np.float32)
     if scene.place in {"city", "street", "road"} or says("traffic|city|street", *words):
-        bed += 0.8 * _coloured(rng, samples, 40, 260) + 0.2 * _swell(rng, samples, 0.3, 0.8) * _coloured(
-            rng, samples, 300, 1500
-        )
+        bed += 0.8 * _coloured(rng, samples, 40, 260)
+        bed += 0.2 * _swell(rng, samples, 0.3, 0.8) * _coloured(rng, samples, 300, 1500)
     if scene.place in {"forest", "field", "garden"} and scene.weather in {"clear", "cloud", "fog"}:
         bed += 0.12 * (_crickets(rng, samples) if scene.dark else _birds(rng, samples))
         bed += 0.3 * _swell(rng, samples, 0.2, 0.5) * _coloured(rng, samples, 500, 3500)
     if scene.place in {"kitchen", "cafe"} or says("sizzl(e|ing)|simmer(ing)?|frying", *words):
-        bed += 0.25 * _coloured(rng, samples, 90, 180) + 0.2 * _swell(rng, samples, 0.5, 0.6) * _coloured(
-            rng, samples, 3000, 9000
-        )
-    if (
-        scene.place in {"cafe", "stage", "hall"}
-        or "people" in scene.props
-        or says("crowd|chatter|applause|audience", *words)
-    ):
+        bed += 0.25 * _coloured(rng, samples, 90, 180)
+        bed += 0.2 * _swell(rng, samples, 0.5, 0.6) * _coloured(rng, samples, 3000, 9000)
+    crowded = scene.place in {"cafe", "stage", "hall"} or "people" in scene.props
+    if crowded or says("crowd|chatter|applause|audience", *words):
         bed += 0.4 * _swell(rng, samples, 0.9, 0.5) * _coloured(rng, samples, 220, 1100)
-    if "fire" in scene.props or says("fire|crackl(e|ing)", *words):
-        bed += 0.5 * _drops(rng, samples, 9.0, 900.0) + 0.3 * _coloured(rng, samples, 80, 500)
-    if scene.place == "space":
-        bed += 0.8 * _coloured(rng, samples, 35, 90)
     return bed
 
 

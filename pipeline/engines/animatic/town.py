@@ -142,7 +142,7 @@ def _street(
         near = 1.0
         for k in range(6):
             far = near * 0.62
-            _front(picture, alpha, scene, lens, light, rng, (vx, vy), side, near, far, k)
+            _front(picture, alpha, scene, lens, light, rng, (vx, vy, side, near, far, k))
             near = far
     for side in (-1, 1):
         for k, scale in enumerate((0.78, 0.42, 0.23)):
@@ -182,14 +182,14 @@ def _front(
     lens: Lens,
     light: Light,
     rng: Generator,
-    vanishing: tuple[float, float],
-    side: int,
-    near: float,
-    far: float,
-    index: int,
+    spot: tuple[float, float, int, float, float, int],
 ) -> None:
-    """One house front between two distances (1 is at the frame's edge, 0 at the vanishing point)."""
-    vx, vy = vanishing
+    """Paint one house front.
+
+    Its spot is the vanishing point (x, y), the side (-1 or 1), its near and far end (1 is at the
+    frame's edge, 0 at the vanishing point), and its number from the front.
+    """
+    vx, vy, side, near, far, index = spot
     wide, high, low = lens.unit * 0.98 * side, lens.unit * (0.72 + 0.5 * float(rng.random())), lens.unit * 0.42
 
     def at(share: float, up: float) -> tuple[float, float]:

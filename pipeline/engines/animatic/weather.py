@@ -12,26 +12,33 @@ import cv2
 import numpy as np
 
 from pipeline.engines.animatic.brush import generator, line, noise
-from pipeline.engines.animatic.sheets import Canvas
+from pipeline.engines.animatic.sheets import Canvas, lighten_plane
 from pipeline.engines.animatic.words import Scene
 
 
 class Grain:
     """Paper grain that lives: a tile of lightness that is laid at another place every second frame."""
 
-    def __init__(self, width: int, height: int, seed: int, strength: float = 2.2) -> None:
-        self._rng_offsets = generator(seed, 91).integers(0, 32, (256, 2))
+    def __init__(self, width: int, height: int, seed: int, strength: float = 1.8) -> None:
+        """Make the tile; ``strength`` is its standard deviation in 8-bit steps.
+
+        The spots are two pixels wide: finer grain does not survive the encoder's quantiser, and a
+        still picture would come out frozen.
+        """
+        self._offsets = generator(seed, 91).integers(0, 32, (256, 2))
         tooth: Any = generator(seed, 90).integers(-128, 128, (height + 32, width + 32), dtype=np.int8)
-        soft = cv2.GaussianBlur(tooth.astype(np.int16), (0, 0), 1.3)
-        self._tile = np.clip(soft * (strength / 26) + strength, 0, 255).astype(np.uint8)
-        self._lift = round(strength)
+        soft = cv2.GaussianBlur(tooth.astype(np.int16) * 16, (0, 0), 1.9).astype(np.float32)
+        self._lift = round(3 * strength)
+        self._tile = np.clip(soft * (strength / max(1.0, float(soft.std()))) + self._lift + 0.5, 0, 255).astype(
+            np.uint8
+        )
 
     def over(self, canvas: Canvas, index: int) -> None:
         """Lay the grain of a frame."""
         height, width = canvas.y.shape
-        x, y = self._rng_offsets[(index // 2) % 256]
+        x, y = self._offsets[(index // 2) % 256]
         cv2.add(canvas.y, self._tile[y : y + height, x : x + width], dst=canvas.y)
-        cv2.subtract(canvas.y, (self._lift, 0, 0, 0), dst=canvas.y)
+        lighten_plane(canvas.y, -self._lift)
 
 
 class Rain:

@@ -29,16 +29,22 @@ PLACES: Mapping[str, str] = {
     "garden": "gardens?|parks?|courtyard|orchard|backyard|greenhouse|lawn|flower ?beds?",
     "river": "rivers?|streams?|lakes?|pond|waterfall|canal|creek|riverbank",
     "road": "roads?|highways?|motorway|freeway|trail|path",
-    "street": "streets?|alleys?|lane|sidewalk|crosswalk|market|bazaar|plaza|square|neighbou?rhood|storefronts?|downtown",
+    "street": (
+        "streets?|alleys?|lane|sidewalk|crosswalk|market|bazaar|plaza|square|neighbou?rhood|storefronts?|downtown"
+    ),
     "city": "city|cities|skyline|skyscrapers?|rooftops?|urban|metropolis|town|bridge|terrace|runway|track",
-    "space": "outer space|space(ship|craft|walk)?|galaxy|planets?|orbital|asteroids?|moon surface|lunar|mars|nebula",
+    "space": ("outer space|space(ship|craft|walk)?|galaxy|planets?|orbital|asteroids?|moon surface|lunar|mars|nebula"),
     "kitchen": "kitchens?|bakery|stove|countertop|galley|pantry|oven",
-    "cafe": "caf[eé]s?|coffee (shop|bar|house)|espresso|restaurant|bar|diner|bistro|pub|roastery|tasting room",
+    "cafe": ("caf[eé]s?|coffee (shop|bar|house)|espresso|restaurant|bar|diner|bistro|pub|roastery|tasting room"),
     "studio": "studios?|atelier|easel|workshop|workbench|soundstage|film set|loft|garage|darkroom",
     "stage": "stages?|theat(er|re)s?|concert|auditorium|opera|podium|catwalk|runway|jazz club|club",
-    "library": "librar(y|ies)|bookshel(f|ves)|bookstore|archives?|study|offices?|desk|classroom|laborator(y|ies)|lab",
-    "hall": "hall(way)?|corridors?|museum|galler(y|ies)|church|cathedral|temple|station|subway|lobby|gym|palace|warehouse",
-    "room": "rooms?|bedroom|living room|apartment|house|interior|indoors?|hotel|cabin|attic|bathroom|inside|lamp room",
+    "library": ("librar(y|ies)|bookshel(f|ves)|bookstore|archives?|study|offices?|desk|classroom|laborator(y|ies)|lab"),
+    "hall": (
+        "hall(way)?|corridors?|museum|galler(y|ies)|church|cathedral|temple|station|subway|lobby|gym|palace|warehouse"
+    ),
+    "room": (
+        "rooms?|bedroom|living room|apartment|house|interior|indoors?|hotel|cabin|attic|bathroom|inside|lamp room"
+    ),
 }
 INTERIORS = frozenset({"kitchen", "cafe", "studio", "stage", "library", "hall", "room"})
 WATERS = frozenset({"lighthouse", "harbour", "sea", "river"})
@@ -179,7 +185,7 @@ def _best(
     fallback: tuple[tuple[str, float], ...],
 ) -> str | None:
     """Return the entry with most weight; earlier mentions and longer words count a little more."""
-    bonus = {name: 1.5 for name in INTERIORS} | {"street": 1.4, "lighthouse": 1.4}
+    bonus = dict.fromkeys(INTERIORS, 1.5) | {"street": 1.4, "lighthouse": 1.4, "room": 0.7}
     for texts in (weighted, fallback):
         scores: dict[str, float] = {}
         for text, weight in texts:
