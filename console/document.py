@@ -100,7 +100,7 @@ def _default(option: Any) -> str:
 
 
 def _first_sentence(text: str) -> str:
-    head = " ".join(text.split("\n\n")[0].split())
+    head = " ".join(text.split("\n\n", maxsplit=1)[0].split())
     return head.split(". ")[0].rstrip(".").split("; ")[0]
 
 

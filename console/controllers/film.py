@@ -20,9 +20,9 @@ from pipeline.errors import EXIT_DELIVERED, EXIT_NEEDS_ATTENTION
 from pipeline.production import steer
 from pipeline.production.quoting import quote_boards
 from pipeline.production.states import CutState
-from pipeline.production.status import CutStatus, cut_status
+from pipeline.production.status import CutStatus, submitted_cut
 from pipeline.production.studio import Studio
-from pipeline.production.submit import INTERACTIVE, submit, submitted_cut
+from pipeline.production.submit import INTERACTIVE, submit
 from pipeline.storyboard.load import LoadedStoryboard
 from workers.embedded import EmbeddedStack
 
@@ -42,8 +42,7 @@ def run(request: requests.Run, desk: Desk) -> Answer:
         check_film_name(request.out)
     board = load(request.file, desk)
     with studio_of(desk) as studio:
-        cut_id = submitted_cut(studio, board, request.stage)
-        before = cut_status(studio, cut_id) if cut_id else None
+        before = submitted_cut(studio, board.content_hash, request.stage)
         if before is not None and before.state is CutState.DELIVERED:
             status = before
         elif before is not None and before.state is CutState.NEEDS_ATTENTION:

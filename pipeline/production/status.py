@@ -135,6 +135,17 @@ def list_cuts(studio: Studio, limit: int = 50) -> list[CutStatus]:
         return [_status(session, cut, whole=False) for cut in cuts]
 
 
+def submitted_cut(studio: Studio, content_hash: str, stage: str) -> CutStatus | None:
+    """Return the cut that submitting a storyboard would go on with, ``None`` if it would be a new one."""
+    with studio.database.read() as session:
+        cut = session.scalars(
+            select(CutRow)
+            .join(StoryboardRow, StoryboardRow.id == CutRow.storyboard_id)
+            .where(StoryboardRow.content_hash == content_hash, CutRow.stage == stage)
+        ).one_or_none()
+        return None if cut is None else _status(session, cut, whole=True)
+
+
 def _status(session: Session, cut: CutRow, *, whole: bool) -> CutStatus:
     storyboard = session.get_one(StoryboardRow, cut.storyboard_id)
     counts = [
