@@ -60,13 +60,8 @@ def step_values(
         "priority": priority,
         "payload": dict(action.payload),
         "state": StepState.DUE.value if waits else StepState.PUBLISHED.value,
-        "attempts": 0,
-        "max_attempts": 4,
-        "fence": 0,
         "not_before": not_before if waits and not_before is not None else now,
         "published_at": None if waits else now,
-        "progress": 0.0,
-        "error": "",
     }
 
 

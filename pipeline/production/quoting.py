@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -23,12 +23,18 @@ class Quoted:
     """A storyboard's routes and its price.
 
     Attributes:
-        decisions: Route of each enabled shot, in film order.
+        routes: Route of each enabled shot by its id, in film order; shots that ask the same share one,
+            which names no shot.
         quote: Expected and worst cost.
     """
 
-    decisions: tuple[RouteDecision, ...]
+    routes: Mapping[str, RouteDecision]
     quote: Quote
+
+    @property
+    def decisions(self) -> tuple[RouteDecision, ...]:
+        """Route of each enabled shot, in film order, with the shot's id."""
+        return tuple(route.model_copy(update={"shot_id": shot_id}) for shot_id, route in self.routes.items())
 
 
 def quote_boards(
@@ -60,8 +66,7 @@ def quote_boards(
     quoted: list[Quoted] = []
     for storyboard in storyboards:
         facts = _facts(storyboard)
-        decisions: list[RouteDecision] = []
-        for shot_id, alike in facts.items():
+        for alike in facts.values():
             if alike not in known:
                 known[alike] = route(
                     alike,
@@ -71,12 +76,13 @@ def quote_boards(
                     available_engines=engines,
                     today=today,
                 )
-            decisions.append(known[alike].model_copy(update={"shot_id": shot_id}))
-        price = quote(storyboard, decisions, rules.table, budget=budget, facts=facts)
+        routes = {shot_id: known[alike] for shot_id, alike in facts.items()}
+        result = Quoted(routes, quote(storyboard, routes, rules.table, budget=budget, facts=facts))
         if require:
-            require_routes(decisions)
-            require_budget(price)
-        quoted.append(Quoted(tuple(decisions), price))
+            if not result.quote.complete:
+                require_routes(result.decisions)
+            require_budget(result.quote)
+        quoted.append(result)
     return quoted
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -21,8 +21,9 @@ from pipeline.production.states import CutState, ShotState, StepState
 from pipeline.production.studio import Studio
 from pipeline.production.sweep import offer
 from pipeline.routing.stage import Stage
-from pipeline.store.tables import CutRow, ShotRow, StepRow, StoryboardRow
+from pipeline.store.tables import Base, CutRow, ShotRow, StepRow, StoryboardRow
 from pipeline.storyboard.load import LoadedStoryboard
+from pipeline.storyboard.schema import Storyboard
 from pipeline.units import MicroUsd
 
 INTERACTIVE, STANDARD, BATCH = 0, 3, 6
@@ -89,21 +90,12 @@ def submit(
     pictures = [_keep_pictures(studio, board) for board in boards]
 
     def write() -> tuple[list[Receipt], list[StepMessage]]:
-        receipts: list[Receipt] = []
-        rows: dict[type[Any], list[dict[str, Any]]] = {ShotRow: [], StepRow: []}
+        opening = _Opening(studio, stage, priority, budget, not_before)
         with studio.database.write() as session:
-            for board, kept, quoted in zip(boards, pictures, quotes, strict=True):
-                opening = _Opening(studio, session, board, stage, priority, quoted, not_before)
-                receipts.append(opening.open(kept, budget, rows))
-            session.flush()
-            for table, values in rows.items():
-                if values:
-                    session.connection().execute(insert(table.__table__), values)
-        return receipts, [
-            StepMessage(row["id"], row["kind"], row["queue"], row["priority"], row["label"], row["cut_id"])
-            for row in rows[StepRow]
-            if row["state"] == StepState.PUBLISHED
-        ]
+            opening.find(session, boards)
+            receipts = [opening.open(*each) for each in zip(boards, pictures, quotes, strict=True)]
+            opening.insert(session)
+        return receipts, opening.messages()
 
     try:
         receipts, messages = write()
@@ -115,14 +107,8 @@ def submit(
     return receipts
 
 
-def submitted_cut(studio: Studio, board: LoadedStoryboard, stage: Stage) -> str | None:
-    """Return the id of the cut that submitting a storyboard would go on with, ``None`` if it would be a new one."""
-    with studio.database.read() as session:
-        return session.scalar(select(CutRow.id).where(CutRow.identity == _identity(board, stage)))
-
-
-def _identity(board: LoadedStoryboard, stage: Stage) -> str:
-    return hashlib.sha256(f"{board.content_hash} {stage}".encode()).hexdigest()
+def _identity(content_hash: str, stage: Stage) -> str:
+    return hashlib.sha256(f"{content_hash} {stage}".encode()).hexdigest()
 
 
 def _keep_pictures(studio: Studio, board: LoadedStoryboard) -> dict[str, dict[str, str]]:
@@ -135,127 +121,150 @@ def _keep_pictures(studio: Studio, board: LoadedStoryboard) -> dict[str, dict[st
 
 
 class _Opening:
-    """Opens one storyboard's cut, in the transaction of all."""
+    """Opens the cuts of one submission: a few statements for all of them, however many they are."""
 
     def __init__(
-        self,
-        studio: Studio,
-        session: Session,
-        board: LoadedStoryboard,
-        stage: Stage,
-        priority: int,
-        quoted: Quoted,
-        not_before: datetime | None,
+        self, studio: Studio, stage: Stage, priority: int, budget: MicroUsd | None, not_before: datetime | None
     ) -> None:
         self._studio = studio
-        self._session = session
-        self._board = board
         self._stage = stage
         self._priority = priority
-        self._quoted = quoted
+        self._budget = budget
         self._not_before = not_before
         self._now = studio.clock()
+        self._cuts: dict[str, CutRow] = {}
+        self._storyboards: dict[str, str] = {}
+        self._rows: dict[type[Base], list[dict[str, Any]]] = {
+            table: [] for table in (StoryboardRow, CutRow, ShotRow, StepRow)
+        }
+        self._opened: dict[str, Receipt] = {}
 
-    def open(
-        self,
-        pictures: dict[str, dict[str, str]],
-        budget: MicroUsd | None,
-        rows: dict[type[Any], list[dict[str, Any]]],
+    def find(self, session: Session, boards: Sequence[LoadedStoryboard]) -> None:
+        """Find what was submitted before."""
+        hashes = [board.content_hash for board in boards]
+        for some in _chunks(hashes):
+            identities = [_identity(content_hash, self._stage) for content_hash in some]
+            for cut in session.scalars(select(CutRow).where(CutRow.identity.in_(identities))):
+                self._cuts[cut.identity] = cut
+            found = select(StoryboardRow.content_hash, StoryboardRow.id).where(StoryboardRow.content_hash.in_(some))
+            self._storyboards.update((content_hash, row_id) for content_hash, row_id in session.execute(found))
+
+    def open(self, board: LoadedStoryboard, pictures: dict[str, dict[str, str]], quoted: Quoted) -> Receipt:
+        """Return the receipt of one storyboard; add the rows of its cut, unless it has one already."""
+        identity = _identity(board.content_hash, self._stage)
+        if identity in self._opened:  # the same storyboard twice in one submission
+            return replace(self._opened[identity], existed=True)
+        cut = self._cuts.get(identity)
+        if cut is not None:
+            if self._budget is not None:
+                cut.budget_micro_usd = self._budget
+            return self._receipt(board, cut.id, CutState(cut.state), quoted, existed=True)
+        cut_id = self._studio.new_id()
+        self._rows[CutRow].append(
+            {
+                "id": cut_id,
+                "storyboard_id": self._storyboard(board, pictures),
+                "identity": identity,
+                "stage": self._stage.value,
+                "state": CutState.GENERATING.value,
+                "priority": self._priority,
+                "budget_micro_usd": min((each.amount_micro_usd for each in quoted.quote.limits), default=None),
+                "not_before": self._not_before,
+                "quote": quoted.quote.model_dump(mode="json"),
+                "created_at": self._now,
+            }
+        )
+        self._shots(board.storyboard, cut_id, quoted)
+        receipt = self._receipt(board, cut_id, CutState.GENERATING, quoted, existed=False)
+        self._opened[identity] = receipt
+        return receipt
+
+    def insert(self, session: Session) -> None:
+        """Write all the rows."""
+        for table, values in self._rows.items():
+            if values:
+                session.connection().execute(insert(table.__table__), values)
+
+    def messages(self) -> list[StepMessage]:
+        """Return the messages to send after the commit."""
+        return [
+            StepMessage(row["id"], row["kind"], row["queue"], row["priority"], row["label"], row["cut_id"])
+            for row in self._rows[StepRow]
+            if row["state"] == StepState.PUBLISHED
+        ]
+
+    def _receipt(
+        self, board: LoadedStoryboard, cut_id: str, state: CutState, quoted: Quoted, *, existed: bool
     ) -> Receipt:
-        """Insert the storyboard and its cut, and add the rows of its shots and first steps."""
-        identity = _identity(self._board, self._stage)
-        cut = self._session.scalars(select(CutRow).where(CutRow.identity == identity)).one_or_none()
-        existed = cut is not None
-        limit = min((each.amount_micro_usd for each in self._quoted.quote.limits), default=None)
-        if cut is None:
-            cut = CutRow(
-                id=self._studio.new_id(),
-                storyboard_id=self._storyboard(pictures),
-                identity=identity,
-                stage=self._stage,
-                state=CutState.GENERATING,
-                priority=self._priority,
-                budget_micro_usd=limit,
-                not_before=self._not_before,
-                quote=self._quoted.quote.model_dump(mode="json"),
-                created_at=self._now,
-            )
-            self._session.add(cut)
-            self._session.flush()
-            self._shots(cut, rows)
-        elif budget is not None:
-            cut.budget_micro_usd = limit
         return Receipt(
-            cut_id=cut.id,
-            storyboard=self._board.storyboard.id,
+            cut_id=cut_id,
+            storyboard=board.storyboard.id,
             stage=self._stage,
-            state=CutState(cut.state),
-            shots=len(self._board.storyboard.enabled_shots),
+            state=state,
+            shots=len(quoted.routes),
             existed=existed,
-            quoted=self._quoted,
+            quoted=quoted,
         )
 
-    def _storyboard(self, pictures: dict[str, dict[str, str]]) -> str:
-        known = self._session.scalar(
-            select(StoryboardRow.id).where(StoryboardRow.content_hash == self._board.content_hash)
-        )
+    def _storyboard(self, board: LoadedStoryboard, pictures: dict[str, dict[str, str]]) -> str:
+        known = self._storyboards.get(board.content_hash)
         if known is not None:
             return known
-        storyboard = self._board.storyboard
-        row = StoryboardRow(
-            id=self._studio.new_id(),
-            key=storyboard.id,
-            title=storyboard.title,
-            content_hash=self._board.content_hash,
-            source=str(self._board.path),
-            body=storyboard.model_dump(mode="json", exclude_defaults=True),
-            images=pictures,
-            created_at=self._now,
+        row_id = self._storyboards[board.content_hash] = self._studio.new_id()
+        self._rows[StoryboardRow].append(
+            {
+                "id": row_id,
+                "key": board.storyboard.id,
+                "title": board.storyboard.title,
+                "content_hash": board.content_hash,
+                "source": str(board.path),
+                "body": board.storyboard.model_dump(mode="json", exclude_defaults=True),
+                "images": pictures,
+                "created_at": self._now,
+            }
         )
-        self._session.add(row)
-        self._session.flush()
-        return row.id
+        return row_id
 
-    def _shots(self, cut: CutRow, rows: dict[type[Any], list[dict[str, Any]]]) -> None:
-        storyboard = self._board.storyboard
+    def _shots(self, storyboard: Storyboard, cut_id: str, quoted: Quoted) -> None:
         continued = {shot.continues for shot in storyboard.enabled_shots if shot.continues}
-        tiers = {decision.shot_id: decision.tier_used.value for decision in self._quoted.decisions}
         for position, shot in enumerate(storyboard.enabled_shots):
-            shot_id = self._studio.new_id()
+            shot_id, tier = self._studio.new_id(), quoted.routes[shot.id].tier_used.value
             candidates, max_attempts = storyboard.candidates_of(shot), storyboard.max_attempts_of(shot)
             state, attempts = _beginning(candidates, max_attempts, waits=shot.continues is not None)
-            rows[ShotRow].append(
+            self._rows[ShotRow].append(
                 {
                     "id": shot_id,
-                    "cut_id": cut.id,
+                    "cut_id": cut_id,
                     "position": position,
                     "key": shot.id,
                     "state": state.value,
-                    "tier": tiers[shot.id],
+                    "tier": tier,
                     "continues": shot.continues,
                     "continued": shot.id in continued,
                     "candidates": candidates,
                     "max_attempts": max_attempts,
-                    "round": 0,
-                    "placeholder": False,
-                    "reason": "",
                 }
             )
-            rows[StepRow] += [
+            self._rows[StepRow] += [
                 step_values(
                     generate_step(shot_id, 0, candidate, attempt),
                     step_id=self._studio.new_id(),
-                    cut_id=cut.id,
+                    cut_id=cut_id,
                     board=storyboard.id,
                     shot=shot.id,
-                    tier=tiers[shot.id],
-                    priority=cut.priority,
+                    tier=tier,
+                    priority=self._priority,
                     now=self._now,
                     not_before=self._not_before,
                     paused=False,
                 )
                 for candidate, attempt in attempts
             ]
+
+
+def _chunks(values: list[str], size: int = 500) -> Iterator[list[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 @lru_cache(maxsize=256)

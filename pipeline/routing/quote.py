@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from typing import cast
 
 from pipeline.errors import BudgetRefused
 from pipeline.ledger.costs import expected_cost, worst_cost
@@ -100,7 +101,7 @@ class Quote(Frozen):
 
 def quote(
     storyboard: Storyboard,
-    decisions: Iterable[RouteDecision],
+    decisions: Iterable[RouteDecision] | Mapping[str, RouteDecision],
     table: RoutingTable,
     *,
     budget: MicroUsd | None = None,
@@ -110,7 +111,7 @@ def quote(
 
     Args:
         storyboard: The storyboard.
-        decisions: The route of each of its enabled shots, in film order.
+        decisions: The route of each of its enabled shots, in film order; or by shot id.
         table: The table that they were made with, for the acceptance it assumes.
         budget: What the person said it may cost (``--budget``), besides the storyboard's own limit.
         facts: Facts of each shot, if they are known; shots that share one value are priced once.
@@ -118,7 +119,11 @@ def quote(
     Raises:
         ValueError: If the decisions are not those of the storyboard's enabled shots.
     """
-    routes = {decision.shot_id: decision for decision in decisions}
+    routes: Mapping[str, RouteDecision]
+    if isinstance(decisions, Mapping):
+        routes = cast("Mapping[str, RouteDecision]", decisions)
+    else:
+        routes = {decision.shot_id: decision for decision in decisions}
     enabled = storyboard.enabled_shots
     if not enabled or set(routes) != {shot.id for shot in enabled}:
         message = "a quote needs the route of each enabled shot, and of no other"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
@@ -18,9 +18,14 @@ from pipeline.errors import BackendUnavailable, ConfigurationError
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
+_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+
+
 def new_id() -> str:
-    """Return a random id of 60 bits, twelve letters and digits (base 32, lower case)."""
-    return base64.b32hexencode(secrets.token_bytes(10))[:12].decode().lower()
+    """Return a random id of 60 bits: twelve letters and digits that a person can read aloud."""
+    bits = int.from_bytes(secrets.token_bytes(8), "big")
+    return "".join([_PAIRS[(bits >> shift) & 1023] for shift in (0, 10, 20, 30, 40, 50)])
 
 
 class Database:
@@ -122,10 +127,15 @@ class Database:
         self.engine.dispose()
 
 
+def _json(value: Any) -> str:
+    """Return JSON text: what json.dumps gives, several times faster."""
+    return to_json(value).decode()
+
+
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
-    engine = create_engine(url, connect_args={"timeout": 60.0, "check_same_thread": False})
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5, json_serializer=_json)
+    engine = create_engine(url, connect_args={"timeout": 60.0, "check_same_thread": False}, json_serializer=_json)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -111,11 +112,11 @@ class CutRow(Base):
     stage: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(24), index=True)
     priority: Mapped[int]
-    edition: Mapped[int] = mapped_column(default=1)
-    paused: Mapped[bool] = mapped_column(default=False)
+    edition: Mapped[int] = mapped_column(server_default="1")
+    paused: Mapped[bool] = mapped_column(server_default=false())
     budget_micro_usd: Mapped[int | None] = mapped_column(BigInteger)
     not_before: Mapped[datetime | None]
-    reason: Mapped[str] = mapped_column(String(4000), default="")
+    reason: Mapped[str] = mapped_column(String(4000), server_default="")
     quote: Mapped[dict[str, Any]]
     consistency: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
@@ -145,11 +146,11 @@ class ShotRow(Base):
     continued: Mapped[bool] = mapped_column(default=False)
     candidates: Mapped[int] = mapped_column(default=1)
     max_attempts: Mapped[int] = mapped_column(default=3)
-    round: Mapped[int] = mapped_column(default=0)
+    round: Mapped[int] = mapped_column(server_default="0")
     accepted_take_id: Mapped[str | None] = mapped_column(Id)
-    placeholder: Mapped[bool] = mapped_column(default=False)
+    placeholder: Mapped[bool] = mapped_column(server_default=false())
     source: Mapped[str | None] = mapped_column(Hash)
-    reason: Mapped[str] = mapped_column(String(4000), default="")
+    reason: Mapped[str] = mapped_column(String(4000), server_default="")
 
 
 class TakeRow(Base):
@@ -198,7 +199,7 @@ class TakeRow(Base):
     facts: Mapped[dict[str, Any]]
     measurements: Mapped[dict[str, Any] | None]
     verdict: Mapped[dict[str, Any] | None]
-    reason: Mapped[str] = mapped_column(String(4000), default="")
+    reason: Mapped[str] = mapped_column(String(4000), server_default="")
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
@@ -257,17 +258,17 @@ class StepRow(Base):
     priority: Mapped[int]
     payload: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(16))
-    attempts: Mapped[int] = mapped_column(default=0)
-    max_attempts: Mapped[int] = mapped_column(default=4)
-    fence: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    max_attempts: Mapped[int] = mapped_column(server_default="4")
+    fence: Mapped[int] = mapped_column(server_default="0")
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[datetime | None]
     not_before: Mapped[datetime]
     published_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    progress: Mapped[float] = mapped_column(default=0.0)
-    error: Mapped[str] = mapped_column(String(4000), default="")
+    progress: Mapped[float] = mapped_column(server_default="0")
+    error: Mapped[str] = mapped_column(String(4000), server_default="")
 
 
 class LedgerRow(Base):
