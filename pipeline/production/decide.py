@@ -292,8 +292,9 @@ def _decide_cut_generating(cut: CutView) -> tuple[Action, ...]:
     stuck, stopped = cut.shots.get(ShotState.NEEDS_ATTENTION, 0), cut.shots.get(ShotState.CANCELLED, 0)
     if stuck or stopped:
         total = sum(cut.shots.values())
-        counted = ((stuck, "need attention"), (stopped, "are cancelled"))
-        reason = f"Of {total} shots " + " and ".join(f"{count} {what}" for count, what in counted if count) + "."
+        parts = [f"{stuck} need{'s' if stuck == 1 else ''} attention"] if stuck else []
+        parts += [f"{stopped} {'is' if stopped == 1 else 'are'} cancelled"] if stopped else []
+        reason = f"Of {total} shots, {' and '.join(parts)}."
         return (MoveCut(CutState.NEEDS_ATTENTION, reason),)
     return (MoveCut(CutState.MATCHING),)
 
