@@ -183,7 +183,7 @@ class _Opening:
         """Write all the rows."""
         for table, values in self._rows.items():
             if values:
-                session.connection().execute(insert(table.__table__), values)
+                session.connection().execute(insert(Base.metadata.tables[table.__tablename__]), values)
 
     def messages(self) -> list[StepMessage]:
         """Return the messages to send after the commit."""
@@ -228,7 +228,8 @@ class _Opening:
     def _shots(self, storyboard: Storyboard, cut_id: str, quoted: Quoted) -> None:
         continued = {shot.continues for shot in storyboard.enabled_shots if shot.continues}
         for position, shot in enumerate(storyboard.enabled_shots):
-            shot_id, tier = self._studio.new_id(), quoted.routes[shot.id].tier_used.value
+            # Ids that follow from the cut's: rows that belong together lie together in every index.
+            shot_id, tier = f"{cut_id}-{position:04d}", quoted.routes[shot.id].tier_used.value
             candidates, max_attempts = storyboard.candidates_of(shot), storyboard.max_attempts_of(shot)
             state, attempts = _beginning(candidates, max_attempts, waits=shot.continues is not None)
             self._rows[ShotRow].append(
@@ -248,7 +249,7 @@ class _Opening:
             self._rows[StepRow] += [
                 step_values(
                     generate_step(shot_id, 0, candidate, attempt),
-                    step_id=self._studio.new_id(),
+                    step_id=f"{shot_id}-{candidate}",
                     cut_id=cut_id,
                     board=storyboard.id,
                     shot=shot.id,
