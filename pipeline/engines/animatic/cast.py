@@ -162,7 +162,7 @@ class Cast:
         rear: bool,
     ) -> tuple[tuple[int, int], Painter]:
         lens = self._lens
-        wide = part.verb in {"raise", "wave", "climb", "dance", "point", "run", "sit", "kneel"}
+        wide = part.verb in {"raise", "wave", "climb", "dance", "point", "run", "sit", "kneel", "work"}
         half = tall * (0.42 if wide else 0.3)
         left, right = x - half, x + half
         top, bottom = feet - tall * (1.22 if wide else 1.04), feet + tall * 0.03

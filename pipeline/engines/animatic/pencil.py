@@ -64,7 +64,7 @@ def pencilled(
     rows, columns = -(-height // _TILE), -(-width // _TILE)
     strokes = np.tile(tile, (rows, columns))[:height, :width]
     # Hatching appears where the tone is darker than the stroke: more strokes in darker places.
-    tone = cv2.convertScaleAbs(smooth, alpha=0.72, beta=78 + lift)
+    tone = cv2.convertScaleAbs(smooth, alpha=0.66, beta=92 + lift)
     shade = cv2.convertScaleAbs(
         cv2.subtract(cv2.bitwise_not(tone), cv2.convertScaleAbs(strokes, alpha=0.72)), alpha=1.25
     )
