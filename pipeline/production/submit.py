@@ -155,9 +155,10 @@ class _Opening:
         if identity in self._opened:  # the same storyboard twice in one submission
             return replace(self._opened[identity], existed=True)
         cut = self._cuts.get(identity)
+        limit = min((each.amount_micro_usd for each in quoted.quote.limits), default=None)
         if cut is not None:
             if self._budget is not None:
-                cut.budget_micro_usd = self._budget
+                cut.budget_micro_usd = limit
             return self._receipt(board, cut.id, CutState(cut.state), quoted, existed=True)
         cut_id = self._studio.new_id()
         self._rows[CutRow].append(
@@ -168,7 +169,7 @@ class _Opening:
                 "stage": self._stage.value,
                 "state": CutState.GENERATING.value,
                 "priority": self._priority,
-                "budget_micro_usd": min((each.amount_micro_usd for each in quoted.quote.limits), default=None),
+                "budget_micro_usd": limit,
                 "not_before": self._not_before,
                 "quote": quoted.quote.model_dump(mode="json"),
                 "created_at": self._now,
