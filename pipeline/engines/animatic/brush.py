@@ -45,7 +45,8 @@ def ink(colour: Colour) -> tuple[float, float, float]:
 
 def flat(width: int, height: int, colour: Colour) -> Picture:
     """Return a sheet of one colour."""
-    return np.full((height, width, 3), np.round(ink(colour)), np.uint8)
+    one = [np.full((height, width), round(part), np.uint8) for part in ink(colour)]
+    return np.asarray(cv2.merge(one), np.uint8)
 
 
 def wash(width: int, height: int, stops: Sequence[tuple[float, Colour]]) -> Picture:

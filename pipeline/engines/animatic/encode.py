@@ -25,11 +25,11 @@ from pipeline.errors import EngineError
 SAMPLE_RATE = 48_000
 CHUNK = 1024  # samples of one AAC frame
 
-# "superfast" without what a draft does not need: look-ahead, B frames and CABAC-free motion search
-# cost more than the drawing. Colour is tagged in the bit stream as well as in the container.
+# "superfast" without what costs more than the drawing does: look-ahead, B frames, CABAC, sub-pixel
+# refinement. Colour is tagged in the bit stream as well as in the container.
 _X264 = (
     "threads=1:lookahead-threads=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:bframes=0:weightp=0"
-    ":aq-mode=0:8x8dct=0:partitions=none:subme=0:me=dia:no-chroma-me=1:no-psy=1:ref=1:trellis=0:scenecut=0"
+    ":aq-mode=0:8x8dct=0:partitions=none:subme=0:me=dia:no-chroma-me=1:no-psy=1:ref=1:trellis=0:scenecut=0:cabac=0"
     ":colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
 )
 PRESET = "superfast"
