@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,13 +31,25 @@ from pipeline.settings import read_settings
 
 _BROKEN_PIPE = 128 + getattr(signal, "SIGPIPE", 13)
 _LOG = "console.log"
+_RESUME = "Nothing is lost: the same command goes on."
+
+
+@contextlib.contextmanager
+def _noted(err: Console) -> Generator[None]:
+    """Show warnings of the libraries while a command runs."""
+    notes = _Notes(err, level=logging.WARNING)
+    logging.getLogger().addHandler(notes)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(notes)
 
 
 class _Notes(logging.Handler):
     """Shows what the libraries warn of as notes, above the progress and not through it."""
 
-    def __init__(self, err: Console) -> None:
-        super().__init__()
+    def __init__(self, err: Console, level: int) -> None:
+        super().__init__(level)
         self._err = err
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -62,9 +75,8 @@ def act(parser: Parser, words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     as_json = "--json" in words
     out, err = consoles()
-    logging.basicConfig(handlers=[_Notes(err)], level=logging.WARNING, force=True)
     try:
-        with Interrupts() as interrupts:
+        with _noted(err), Interrupts() as interrupts:
             code = _guarded(parser, words, out, err, interrupts, as_json=as_json)
         out.file.flush()
     except BrokenPipeError:
@@ -92,7 +104,7 @@ def _guarded(
         return error.exit_code
     except Interrupted as interrupted:
         if as_json:
-            _write(out, failure_documents.other("Interrupted.", exit_code=interrupted.exit_code))
+            _write(out, failure_documents.other("Interrupted.", remedy=_RESUME, exit_code=interrupted.exit_code))
         return interrupted.exit_code
     except BrokenPipeError:
         raise
@@ -105,7 +117,7 @@ def _show(out: Console, document: Any, view: Any, *, as_json: bool) -> None:
     if as_json:
         _write(out, document())
     else:
-        out.print(view())
+        out.print(view(), crop=False)  # a place that is longer than a line is left to the terminal: it can be copied
 
 
 def _refuse(out: Console, err: Console, document: dict[str, Any], view: RenderableType, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from console.views.words import count, length, line, moment, size, state
+from console.views.words import Place, count, length, line, moment, size, state
 from pipeline.production.states import CutState, ShotState
 from pipeline.production.status import CutStatus, FilmStatus, ShotStatus
 from pipeline.units import format_usd
@@ -75,15 +75,7 @@ def delivered(cut: CutStatus, *, files: Sequence[Path], again: bool, wall_s: flo
         wall_s: How long the command took.
     """
     grid = _grid()
-    if files:
-        grid.add_row("Film", line(str(files[0]), "bold"))
-        beside = ", ".join(each.name for each in files[1:])
-        if beside:
-            grid.add_row("Beside it", line(beside))
-    else:
-        for film in cut.films:
-            for file in film.files:
-                grid.add_row("Film" if file["kind"] == "film" else str(file["kind"]).capitalize(), line(file["url"]))
+    places = _copied(files) if files else [_place(file) for film in cut.films for file in film.files]
     if cut.films:
         sound = cut.films[0].loudness_lufs
         loud = "" if sound is None else f", {sound:.1f} LUFS"
@@ -98,7 +90,7 @@ def delivered(cut: CutStatus, *, files: Sequence[Path], again: bool, wall_s: flo
         grid.add_row("Time", length(wall_s))
     word = "Delivered before " if again else "Delivered "
     head = Text.assemble((word, "bold green"), line(cut.title or cut.storyboard, "bold"), f"  {cut.stage} cut {cut.id}")
-    return Group(head, grid)
+    return Group(head, *places, grid)
 
 
 def stuck(cut: CutStatus) -> RenderableType:
@@ -162,47 +154,55 @@ def _who(deviation: dict[str, Any]) -> str:
 
 
 def _shots(shots: Sequence[ShotStatus]) -> RenderableType:
+    """Return the takes in a table, and below it why those that were refused were."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("shot", overflow="fold")
-    table.add_column("state", overflow="fold")
-    table.add_column("take", justify="right")
+    table.add_column("state", no_wrap=True)
+    table.add_column("take", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     table.add_column("model", overflow="fold")
-    table.add_column("seed", justify="right", overflow="fold")
+    table.add_column("seed", justify="right", no_wrap=True)
     table.add_column("price", justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold", ratio=1)
+    reasons = Table.grid(padding=(0, 2))
+    reasons.add_column(no_wrap=True)
+    reasons.add_column(overflow="fold")
     for shot in shots:
-        word = Text.assemble(state(shot.state), " (placeholder)" if shot.placeholder else "")
+        name, word = line(shot.key), Text("placeholder", "yellow") if shot.placeholder else state(shot.state)
         if not shot.takes:
-            table.add_row(line(shot.key), word, "", "", "", "", line(shot.reason))
+            table.add_row(name, word)
         for index, take in enumerate(shot.takes):
-            said = take.reason or ("adopted" if take.adopted_from else "")
-            table.add_row(
-                line(shot.key) if index == 0 else "",
-                word if index == 0 else "",
-                str(take.number),
-                line(take.model),
-                str(take.seed),
-                format_usd(take.charged_micro_usd),
-                Text.assemble(take.state, ": " if said else "", line(said)),
-            )
-        if shot.takes and shot.reason:
-            table.add_row("", "", "", "", "", "", line(shot.reason, "yellow"))
-    return table
+            verdict = "adopted" if take.adopted_from and take.state == "accepted" else take.state
+            facts = (str(take.number), verdict, line(take.model), str(take.seed), format_usd(take.charged_micro_usd))
+            table.add_row(*((name, word) if index == 0 else ("", "")), *facts)
+            if take.reason:
+                reasons.add_row(line(f"{shot.key}, take {take.number}"), line(take.reason, "dim"))
+        if shot.reason:
+            reasons.add_row(line(shot.key), line(shot.reason, "yellow"))
+    return Group(table, reasons) if reasons.row_count else table
 
 
 def _places(film: FilmStatus) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True, width=9)
-    table.add_column(no_wrap=True, justify="right")
-    table.add_column(overflow="fold")
-    for file in film.files:
-        table.add_row(str(file["kind"]), size(int(file["size"])), line(str(file["url"])))
     head = Text.assemble(line(film.name, "bold"), f"  {length(film.duration_s)}, {film.frames} frames")
-    return Group(head, table)
+    return Group(head, *(_place(file) for file in film.files))
+
+
+def _copied(files: Sequence[Path]) -> list[RenderableType]:
+    beside = ", ".join(each.name for each in files[1:])
+    rows: list[RenderableType] = [Place("Film      ", str(files[0]), "bold")]
+    if beside:
+        grid = _grid()
+        grid.add_row("Beside it ", line(beside))
+        rows.append(grid)
+    return rows
+
+
+def _place(file: dict[str, Any]) -> Place:
+    label = f"{str(file['kind']).capitalize():<10}"
+    return Place(label, f"{file['url']}  {size(int(file['size']))}")
 
 
 def _grid() -> Table:
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(style="dim", no_wrap=True, min_width=10)
     grid.add_column(overflow="fold")
     return grid

@@ -15,7 +15,7 @@ from pipeline.units import format_usd
 
 _DONE = {
     "retry": "{shots} sent on",
-    "placeholder": "{shots} stand in as placeholders",
+    "placeholder": "placeholders stand in for {shots}",
     "pause": "paused: what runs finishes, nothing more starts",
     "resume": "goes on",
     "cancel": "cancelled: accepted takes are kept",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 # A file's name or a provider's message may hold what moves the cursor or renames the window.
@@ -36,6 +38,28 @@ def safe(text: str) -> str:
 def line(text: str, style: str = "") -> Text:
     """Return a text of foreign origin as something that can be drawn."""
     return Text(safe(text), style=style, overflow="fold")
+
+
+class Place:
+    """A file's place after a label, never folded, so that it can be copied from the terminal in one piece.
+
+    Args:
+        label: What lies there.
+        where: Path or URL.
+        style: How it looks.
+    """
+
+    def __init__(self, label: str, where: str, style: str = "") -> None:
+        self._label = label
+        self._where = safe(where)
+        self._style = style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the label, the place and the end of the line."""
+        del options
+        yield Segment(f"{self._label}  ", console.get_style("dim"))
+        yield Segment(self._where, console.get_style(self._style or "none"))
+        yield Segment.line()
 
 
 def state(word: str) -> Text:
