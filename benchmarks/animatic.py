@@ -88,9 +88,22 @@ def measure(case: Case, images: dict[str, Path], out: Path) -> tuple[float, floa
     return FRAMES / whole, counted / steady
 
 
+def core_speed() -> float:
+    """Return millions of plain Python additions per processor second: how busy the machine is now."""
+    best = float("inf")
+    for _ in range(5):
+        start = time.process_time()
+        total = 0
+        for number in range(400_000):
+            total += number
+        best = min(best, time.process_time() - start)
+    return 0.4 / best
+
+
 def run(show: Callable[[str], None] = print) -> None:
     """Print the table."""
     show(f"animatic engine, 1280x720 at {FPS} fps, {FRAMES} frames, one core (processor time, best of {ROUNDS})")
+    show(f"core speed {core_speed():.0f} M additions/s (compare runs at the same speed only)")
     show(f"{'shot':<24}{'model':<10}{'frames/s':>9}{'x real time':>13}{'steady':>9}{'x real time':>13}")
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder, "picture.png")
