@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,6 +56,7 @@ models:
   animatic/pencil:
     prices: [{{from: 2000-01-01, rates: [{{unit: clip, usd: "{PENCIL_USD}"}}], source: test, verified: 2026-11-21}}]
 """
+TABLES = ("storyboards", "cuts", "shots", "takes", "mezzanines", "deliverables", "steps", "ledger")
 _ids = itertools.count(1)
 
 
@@ -176,28 +178,26 @@ class Production:
 
     def rows(self, sql: str, *values: object) -> list[Any]:
         """Ask the file itself, beside the code under test; rows answer to their columns' names."""
-        connection = sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True)
-        try:
-            cursor = connection.execute(sql, values)
-            names = [column[0] for column in cursor.description]
-            return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor]
-        finally:
-            connection.close()
+        cursor = self.reader.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor]
 
     def value(self, sql: str, *values: object) -> Any:
         """Return the first column of the only row."""
         (row,) = self.rows(sql, *values)
         return next(iter(vars(row).values()))
 
-    def everything(self) -> str:
-        """Return the whole content of the database as text, to see that nothing changed."""
-        connection = sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True)
-        try:
-            return "\n".join(connection.iterdump())
-        finally:
-            connection.close()
+    def everything(self) -> list[Any]:
+        """Return the whole content of the database, to see that nothing changed."""
+        return [self.reader.execute("SELECT * FROM " + table).fetchall() for table in TABLES]  # noqa: S608 - from above
+
+    @cached_property
+    def reader(self) -> sqlite3.Connection:
+        """A connection of the test's own, which can't write."""
+        return sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True, isolation_level=None)
 
     def close(self) -> None:
+        self.reader.close()
         self.studio.database.close()
 
 

@@ -1,0 +1,139 @@
+"""The one use case of every task: how each way in which a step's code can end becomes the step's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from pipeline.errors import BackendUnavailable, ConfigurationError, MediaError, StaleLease
+from pipeline.production import perform as performing
+from pipeline.production.perform import Ended, perform
+from pipeline.production.steer import cancel
+from pipeline.production.work import Work
+from pipeline.store.tables import CutRow
+from tests.support.production import Production, board, step_code
+
+
+@pytest.fixture
+def step_id(production: Production) -> str:
+    """A published step that generates the only take that its shot may have."""
+    production.submit(board(1, budget={"max_attempts": 1}))
+    return production.deliver().step_id
+
+
+def performed(production: Production, step_id: str, code: Callable[[Work], Any]) -> Ended:
+    with mock.patch.object(performing, "import_module", return_value=SimpleNamespace(execute=code)):
+        return perform(production.studio, step_id, "test")
+
+
+def raising(error: BaseException) -> Callable[[Work], Any]:
+    def code(_work: Work) -> Any:
+        raise error
+
+    return code
+
+
+def state(production: Production, step_id: str) -> str:
+    return production.value("SELECT state FROM steps WHERE id = ?", step_id)
+
+
+def test_a_step_that_succeeds_is_done_and_what_follows_is_sent(production: Production, step_id: str) -> None:
+    assert performed(production, step_id, step_code(performing.StepKind.GENERATE)) is Ended.DONE
+
+    assert state(production, step_id) == "done"
+    assert [message.kind for message in production.broker.messages] == ["check"]
+
+
+def test_a_duplicate_message_finds_nothing_to_do(production: Production, step_id: str) -> None:
+    performed(production, step_id, step_code(performing.StepKind.GENERATE))
+    before = production.everything()
+
+    assert performed(production, step_id, raising(AssertionError("it ran twice"))) is Ended.NOTHING_TO_DO
+
+    assert production.everything() == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BackendUnavailable("the storage does not answer."), OSError(28, "No space left"), ZeroDivisionError("a fault")],
+)
+def test_what_may_pass_is_tried_again_later(production: Production, step_id: str, error: Exception) -> None:
+    assert performed(production, step_id, raising(error)) is Ended.WILL_RETRY
+
+    assert state(production, step_id) == "due"
+    assert str(error) in production.value("SELECT error FROM steps")
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("no such engine."), MediaError("it can't be decoded.")])
+def test_what_will_not_pass_fails_for_good_with_its_reason_on_the_shot(
+    production: Production, step_id: str, error: Exception
+) -> None:
+    assert performed(production, step_id, raising(error)) is Ended.FAILED
+
+    assert state(production, step_id) == "dead"
+    assert str(error) in production.value("SELECT reason FROM shots")
+
+
+def test_a_cancelled_step_ends_without_an_effect(production: Production, step_id: str) -> None:
+    def cancelled_meanwhile(_work: Work) -> Any:
+        cancel(production.studio, production.value("SELECT id FROM cuts"))
+        return lambda _session: pytest.fail("its effect was written")
+
+    assert performed(production, step_id, cancelled_meanwhile) is Ended.TAKEN_OVER
+
+    assert state(production, step_id) == "dead"
+
+
+def test_code_that_notices_that_it_was_taken_over_changes_nothing(production: Production, step_id: str) -> None:
+    assert performed(production, step_id, raising(StaleLease("gone."))) is Ended.TAKEN_OVER
+
+
+def test_a_worker_that_is_shut_down_gives_the_step_back_and_stops(production: Production, step_id: str) -> None:
+    with pytest.raises(SystemExit):
+        performed(production, step_id, raising(SystemExit(0)))
+
+    assert state(production, step_id) == "due"
+    assert production.value("SELECT attempts FROM steps") == 0
+
+
+def test_a_worker_that_is_shut_down_stops_even_if_its_step_was_cancelled(production: Production, step_id: str) -> None:
+    def cancelled_and_shut_down(_work: Work) -> Any:
+        cancel(production.studio, production.value("SELECT id FROM cuts"))
+        raise SystemExit(0)
+
+    with pytest.raises(SystemExit):
+        performed(production, step_id, cancelled_and_shut_down)
+
+
+def test_an_effect_that_breaks_leaves_nothing_half_written(production: Production, step_id: str) -> None:
+    def half(session: Any) -> None:
+        session.get_one(CutRow, production.value("SELECT id FROM cuts")).reason = "half written"
+        session.flush()
+        raise ZeroDivisionError
+
+    assert performed(production, step_id, lambda _work: half) is Ended.WILL_RETRY
+
+    assert production.value("SELECT reason FROM cuts") == ""
+    assert state(production, step_id) == "due"
+
+
+def test_a_broker_that_is_down_when_a_step_ends_loses_nothing(production: Production, step_id: str) -> None:
+    production.broker.down = True
+
+    assert performed(production, step_id, step_code(performing.StepKind.GENERATE)) is Ended.DONE
+
+    assert production.value("SELECT state FROM steps WHERE kind = 'check'") == "due"
+
+
+def test_the_steps_folder_is_gone_afterwards_whatever_happened(production: Production, step_id: str) -> None:
+    def leaves_files(work: Work) -> Any:
+        (work.scratch / "half.mp4").write_bytes(b"half")
+        raise OSError
+
+    performed(production, step_id, leaves_files)
+
+    assert list(production.studio.settings.scratch.iterdir()) == []
