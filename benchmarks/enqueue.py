@@ -1,7 +1,7 @@
 """Enqueueing 10,000 shots, rows included, against a loop of ``apply_async`` in the same run.
 
-Baseline: Celery's own ``apply_async``, one call per shot, over its pooled connection, no rows. Measured: ``submit()`` of
-100 storyboards with 100 shots each - routing, quote, rows of cuts, shots and steps in SQLite, one commit,
+Baseline: Celery's own ``apply_async``, one call per shot, over its pooled connection, no rows. Measured: ``submit()``
+of 100 storyboards with 100 shots each - routing, quote, rows of cuts, shots and steps in SQLite, one commit,
 then the messages - to the same redis-server.
 """
 

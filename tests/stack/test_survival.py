@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 from redis import Redis
-from tests.support.stack import RunningStack, board, running_stack
 
 from pipeline.production.states import CutState, ShotState, TakeState
 from pipeline.production.status import CutStatus
+from tests.support.stack import RunningStack, board, running_stack
 from workers.stackfile import read_stackfile
 
 pytestmark = pytest.mark.stack
