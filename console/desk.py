@@ -49,6 +49,14 @@ class Desk:
         self.err.print(view)
 
 
+class Screen(Console):
+    """A console that leaves it to the session what happens when its reader has gone (Rich's own exits with 1)."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what Rich caught."""
+        raise BrokenPipeError
+
+
 def console_for(stream: TextIO) -> Console:
     """Return a console that draws on a stream and never fails for a character that the stream can't show.
 
@@ -56,7 +64,7 @@ def console_for(stream: TextIO) -> Console:
     """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    return Console(file=stream, markup=False, highlight=False, emoji=False)
+    return Screen(file=stream, markup=False, highlight=False, emoji=False)
 
 
 def consoles() -> tuple[Console, Console]:
