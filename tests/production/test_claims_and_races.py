@@ -140,6 +140,27 @@ def test_the_worker_that_took_over_finishes_the_take_that_the_first_one_planned(
     assert production.value("SELECT sum(amount_micro_usd) FROM ledger WHERE kind = 'settle'") == 50_000
 
 
+def test_a_late_worker_cannot_answer_for_the_one_that_is_working_on_its_step_now(production: Production) -> None:
+    first = _claimed(production)
+    late = production.work(first)
+    production.clock.advance(31)
+    sweep(production.studio)
+    second = production.claim(first.step_id, "second")
+    assert second is not None
+    before = production.everything()
+
+    with pytest.raises(StaleLease):
+        leases.complete(production.studio, first, late)
+    with pytest.raises(StaleLease):
+        leases.fail(production.studio, first, "late", for_good=False)
+    with pytest.raises(StaleLease):
+        production.work(first)
+    leases.give_back(production.studio, first)
+    assert not leases.renew(production.studio, first, 0.9)
+
+    assert production.everything() == before
+
+
 def test_a_step_of_a_paused_cut_is_due_again_instead_of_claimed(production: Production) -> None:
     (receipt,) = production.submit(board(1))
     pause(production.studio, receipt.cut_id)
@@ -200,6 +221,8 @@ def test_an_engine_that_fails_hands_the_shot_to_the_next_model_and_costs_nothing
         ("animatic/pencil", "accepted", 80_000),
     ]
     assert "simulated engine can't" in takes[0].reason
+    entries = production.rows("SELECT * FROM ledger WHERE take_id = ? AND amount_micro_usd > 0", takes[0].id)
+    assert {entry.kind: entry.amount_micro_usd for entry in entries} == {"reserve": 50_000, "release": 50_000}
 
 
 def test_a_rejected_take_is_tried_again_with_another_seed_and_is_charged(production: Production) -> None:

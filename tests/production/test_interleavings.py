@@ -52,8 +52,8 @@ from tests.support.production import (
 LEASE_S = 30.0
 MOST_CUTS = 2
 OUTCOMES = (
-    *("succeeds",) * 5,
-    *("rejected", "engine fails", "fails for now", "fails for good", "is shut down"),
+    *("succeeds", "succeeds", "succeeds", "rejected", "engine fails", "engine fails"),
+    *("fails for now", "fails for good", "is shut down"),
     *("works on", "works on", "only claims", "dies"),
 )
 """What a worker does with a step. One that works on or only claimed it may answer later, or never."""
@@ -170,6 +170,17 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.workers)
     def a_slow_worker_answers(self, data: st.DataObject, outcome: str) -> None:
         self.answer(self.workers[self.draw_index(data, self.workers)], outcome)
+
+    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), late=st.sampled_from(OUTCOMES))
+    @precondition(lambda self: self.workers)
+    def a_worker_freezes_and_another_takes_over(self, data: st.DataObject, outcome: str, late: str) -> None:
+        frozen = self.workers[self.draw_index(data, self.workers)]
+        self.production.clock.advance(LEASE_S + 1)
+        sweep(self.production.studio)
+        second = self.claim(frozen.claim.step_id)
+        self.answer(frozen, late)
+        if second is not None:
+            self.answer(second, outcome)
 
     @rule(data=st.data(), everything=st.booleans())
     @precondition(lambda self: self.production.broker.messages)
