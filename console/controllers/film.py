@@ -79,7 +79,7 @@ def _make(request: requests.Run, desk: Desk, board: LoadedStoryboard, before: Cu
         [receipt] = submit(studio, [board], stage=request.stage, priority=INTERACTIVE, budget=request.budget)
         try:
             _go_on(studio, desk, before)
-            return follow(studio, receipt.cut_id, desk, stack.tend)
+            return follow(studio, receipt.cut_id, desk, lambda: tend(stack, desk))
         except Interrupted:
             desk.note(
                 f"Stopped; nothing is lost. Go on with the same command again, or see: dailies status {receipt.cut_id}"
@@ -119,6 +119,12 @@ def embedded_stack(desk: Desk) -> Generator[EmbeddedStack]:
                 stack.stop()
     finally:
         stack.stop()
+
+
+def tend(stack: EmbeddedStack, desk: Desk) -> None:
+    """Start again what has died; a signal waits meanwhile, as when the stack is started."""
+    with desk.interrupts.held():
+        stack.tend()
 
 
 def _stuck(status: CutStatus, *, existed: bool, wall_s: float) -> Answer:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from console import requests
 from console.answer import Answer
-from console.controllers.film import embedded_stack
+from console.controllers.film import embedded_stack, tend
 from console.controllers.flower import Flower, check_flower
 from console.controllers.office import Courier, studio_of
 from console.desk import Desk
@@ -44,9 +44,10 @@ def up(request: requests.Up, desk: Desk) -> Answer:
             restarts = 0
             while True:
                 time.sleep(_TEND_S)
-                stack.tend()
+                tend(stack, desk)
                 if flower is not None:
-                    flower.tend()
+                    with desk.interrupts.held():
+                        flower.tend()
                 if stack.restarts > restarts:
                     restarts = stack.restarts
                     desk.note(f"A process had ended and was started again ({restarts} in all); see the logs.", "yellow")
