@@ -186,6 +186,7 @@ def test_transient_failures_wait_longer_each_time_until_the_step_dies(production
     for _ in range(4):
         held = production.claim(step_id)
         assert held is not None
+        production.work(held)
         production.fail(held, "the disk is full", for_good=False)
         (step,) = production.rows("SELECT * FROM steps WHERE id = ?", step_id)
         if step.state == "due":
@@ -197,6 +198,8 @@ def test_transient_failures_wait_longer_each_time_until_the_step_dies(production
     assert waits == sorted(waits) == list(leases.RETRY_AFTER_S)
     (shot,) = production.rows("SELECT * FROM shots")
     assert (shot.state, "the disk is full" in shot.reason) == ("needs_attention", True)
+    entries = production.rows("SELECT * FROM ledger WHERE amount_micro_usd > 0")
+    assert {entry.kind: entry.amount_micro_usd for entry in entries} == {"reserve": 50_000, "release": 50_000}
 
 
 def test_a_worker_that_shuts_down_gives_its_attempt_back(production: Production) -> None:
