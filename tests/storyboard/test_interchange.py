@@ -154,7 +154,7 @@ PLAIN = st.recursive(
         st.floats(allow_nan=False, allow_infinity=False),
         TEXTS,
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(LINES, inner, max_size=3)),
     max_leaves=6,
 )
 SUBJECTS = st.dictionaries(
@@ -185,7 +185,7 @@ SHOTS = st.fixed_dictionaries(
         "seed": st.one_of(st.none(), st.integers(0, 2**31 - 1)),
         "guidance": NUMBERS,
         "variables": st.dictionaries(IDS, TEXTS, max_size=2),
-        "parameters": st.dictionaries(LINES, st.dictionaries(TEXTS, PLAIN, max_size=2), max_size=2),
+        "parameters": st.dictionaries(LINES, st.dictionaries(LINES, PLAIN, max_size=2), max_size=2),
         "enabled": st.booleans(),
         "notes": TEXTS,
     },
