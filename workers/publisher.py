@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -26,7 +27,8 @@ from workers.queues import TASKS
 
 _BATCH = 500
 _ID, _LABEL, _ROOT, _BODY, _TAG = "\x01id\x01", "\x01label\x01", "\x01root\x01", "\x01body\x01", "\x01tag\x01"
-_EMBED: dict[str, Any] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+_EMBED = json.dumps({"callbacks": None, "errbacks": None, "chain": None, "chord": None})
+_Template = tuple[str, list[str]]
 
 
 class CeleryPublisher:
@@ -38,7 +40,7 @@ class CeleryPublisher:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._templates: dict[tuple[str, str, int], list[str]] = {}
+        self._templates: dict[tuple[str, str, int], _Template] = {}
 
     def publish(self, messages: Sequence[StepMessage]) -> None:
         """Send messages in their order.
@@ -123,7 +125,7 @@ class CeleryPublisher:
         template = self._templates.get(kind)
         if template is None:
             template = self._templates[kind] = self._template(channel, *kind)
-        body = json.dumps([[message.step_id], {}, _EMBED])
+        body = f'[["{message.step_id}"], {{}}, {_EMBED}]'
         words = {
             _ID: message.step_id,
             _LABEL: json.dumps(message.label)[1:-1],
@@ -131,9 +133,10 @@ class CeleryPublisher:
             _BODY: base64.b64encode(body.encode()).decode(),
             _TAG: f"{message.step_id}-{id(message):x}",
         }
-        return "".join(words.get(part, part) for part in template)
+        text, marks = template
+        return text % tuple([words[mark] for mark in marks])
 
-    def _template(self, channel: Any, kind: str, queue: str, priority: int) -> list[str]:
+    def _template(self, channel: Any, kind: str, queue: str, priority: int) -> _Template:
         """Return a message of kombu's own making, cut at the places that differ."""
         task = self._task(TASKS[StepKind(kind)], _ID, _LABEL, _ROOT)
         message = channel.prepare_message(
@@ -147,15 +150,12 @@ class CeleryPublisher:
         channel._inplace_augment_message(message, "", queue)  # noqa: SLF001 - what basic_publish does
         message["body"] = _BODY
         message["properties"]["delivery_tag"] = _TAG
-        text = json.dumps(message)
-        marks = {json.dumps(mark)[1:-1]: mark for mark in (_ID, _LABEL, _ROOT, _BODY, _TAG)}
-        parts = [text]
-        for written, mark in marks.items():
-            parts = [piece for part in parts for piece in _cut(part, written, mark)]
-        return parts
+        return _template_of(json.dumps(message))
 
 
-def _cut(text: str, written: str, mark: str) -> list[str]:
-    """Return a text cut at each place where a mark is written, the mark between the pieces."""
-    pieces = text.split(written)
-    return [part for piece in pieces for part in (piece, mark)][:-1]
+def _template_of(text: str) -> _Template:
+    """Return a message as a text with places to fill in, and which mark each place has."""
+    written = {json.dumps(mark)[1:-1]: mark for mark in (_ID, _LABEL, _ROOT, _BODY, _TAG)}
+    parts = re.split("(" + "|".join(re.escape(each) for each in written) + ")", text)
+    filled = [written[part] for part in parts if part in written]
+    return "".join("%s" if part in written else part.replace("%", "%%") for part in parts), filled
