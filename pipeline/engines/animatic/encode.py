@@ -26,14 +26,18 @@ SAMPLE_RATE = 48_000
 CHUNK = 1024  # samples of one AAC frame
 
 # "superfast" without what costs more than the drawing does: look-ahead, B frames, CABAC, sub-pixel
-# refinement. Colour is tagged in the bit stream as well as in the container.
+# refinement. A constant quantiser, because constant quality measures every frame
+# beforehand. Colour is tagged in the bit stream as well as in the container.
 _X264 = (
     "threads=1:lookahead-threads=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:bframes=0:weightp=0"
     ":aq-mode=0:8x8dct=0:partitions=none:subme=0:me=dia:no-chroma-me=1:no-psy=1:ref=1:trellis=0:scenecut=0:cabac=0"
     ":colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
 )
+# Scratch sound is noise in bands: stereo and prediction tools find nothing in it, nor is there much
+# above the cut-off (in hertz).
+_AAC = {"aac_coder": "fast", "aac_ms": "0", "aac_is": "0", "aac_pns": "0", "aac_tns": "0", "cutoff": "9000"}
 PRESET = "superfast"
-CRF = "27"
+QP = "28"
 _BT709 = 1
 _LIMITED = 1
 
@@ -92,14 +96,14 @@ class ClipWriter:
         context.color_primaries = _BT709
         context.color_trc = _BT709
         context.colorspace = _BT709
-        stream.options = {"preset": PRESET, "crf": CRF, "x264-params": _X264}
+        stream.options = {"preset": PRESET, "qp": QP, "x264-params": _X264}
         return stream
 
     def _audio_stream(self) -> AudioStream:
         stream = self._file.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
         stream.codec_context.bit_rate = 128_000
         stream.codec_context.thread_count = 1
-        stream.options = {"aac_coder": "fast"}
+        stream.options = _AAC
         return stream
 
     def write(self, canvas: Canvas) -> None:

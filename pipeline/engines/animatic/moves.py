@@ -138,7 +138,7 @@ _PUSH = 1.2
 # Each move by name, as its start, end, parallax and sway.
 _REST = View()
 _TABLE: dict[str, tuple[View, View, Parallax, float]] = {
-    "static": (View(-0.003), View(0.003), Parallax.TRAVEL, 0.0028),
+    "static": (View(-0.003), View(0.003), Parallax.TURN, 0.0028),
     "pan-left": (View(_STRIDE), View(-_STRIDE), Parallax.TURN, 0.0004),
     "pan-right": (View(-_STRIDE), View(_STRIDE), Parallax.TURN, 0.0004),
     "tilt-up": (View(y=0.1), View(y=-0.08), Parallax.TURN, 0.0004),

@@ -15,7 +15,7 @@ from pipeline.control.request import GenerationRequest, Image
 from pipeline.engines.animatic.moves import SETTLED, Parallax, Rig, View, ease, mix, rig_for
 from pipeline.engines.animatic.overlay import Lettering
 from pipeline.engines.animatic.pencil import pencilled
-from pipeline.engines.animatic.sheets import Canvas, Picture, Placement, Sheet, lay, lay_affine, sheet_of
+from pipeline.engines.animatic.sheets import Canvas, Picture, Placement, Sheet, lay, lay_affine, lay_sheared, sheet_of
 from pipeline.engines.animatic.staging import stage_size
 from pipeline.engines.animatic.weather import Grain
 from pipeline.engines.animatic.words import Scene
@@ -26,6 +26,7 @@ MAX_PIXELS = 12_000
 """Longest side of a picture that is read, in pixels."""
 _LEAST = 1.025  # a still camera breathes in by this much over the clip
 _SHEAR = 0.55
+_LEVEL = 4e-4  # radians; a roll below it moves no corner of a frame by a third of a pixel
 
 
 def read_picture(image: Image, images: Mapping[str, Path]) -> Picture:
@@ -162,13 +163,17 @@ class PictureShot:
         width, height = self._stage
         scale = 1 / view.extent
         cx, cy = width / 2 + view.x * request.width, height / 2 + view.y * request.height
-        if not self._orbit and abs(view.roll) < 1e-9:
+        if not self._orbit and abs(view.roll) < _LEVEL:
             scale = 1.0 if abs(scale - 1) < 1e-9 else scale
             lay(canvas, sheet, Placement(scale, request.width / 2 - scale * cx, request.height / 2 - scale * cy))
             return
         # Circling seen flat: what stands lower in a picture is nearer, so it slides more; a shear
         # about the middle is that parallax, and the turn of the camera undoes the slide of the far half.
         shear = -_SHEAR * view.x * request.width / height if self._orbit else 0.0
+        if abs(view.roll) < _LEVEL:
+            dx, dy = request.width / 2 - scale * (cx + shear * cy), request.height / 2 - scale * cy
+            lay_sheared(canvas, sheet, Placement(scale, dx, dy), shear)
+            return
         cos, sin = math.cos(view.roll) * scale, math.sin(view.roll) * scale
         linear = np.array([[cos, -sin + shear * scale], [sin, cos]])
         offset = np.array([request.width / 2, request.height / 2]) - linear @ (cx, cy)

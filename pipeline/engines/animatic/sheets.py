@@ -9,6 +9,7 @@ premultiplied.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ _V_ROW = np.array([-_KB, -_KG, 1 - _KR]) / (2 * (1 - _KR)) * (224 / 255)
 _MATRIX_U = np.array([[*_U_ROW, 128.0]], np.float32)
 _MATRIX_V = np.array([[*_V_ROW, 128.0]], np.float32)
 
+_STRIP = 4  # rows
 _MARGIN = 4  # transparent pixels kept around what a sheet shows
 
 
@@ -67,7 +69,7 @@ class Sheet:
         clear_half: The same at half size.
         x: Column of its corner on the stage, even.
         y: Row of its corner on the stage, even.
-        solid: Row of the sheet from which on it hides everything, in full width.
+        solid: Row of the sheet from which on it hides everything behind it.
     """
 
     luma: Plane
@@ -95,11 +97,10 @@ def planes_of(picture: Picture) -> tuple[Plane, Plane, Plane]:
     return luma, cb, cr
 
 
-def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 0) -> Sheet:
-    """Return a picture, with an alpha plane or opaque, as a sheet cropped to what it shows."""
+def cropped(picture: Picture, alpha: Plane | None) -> tuple[int, int, Picture, Plane | None]:
+    """Return the corner (x, y; even), picture and alpha of what a layer shows; all of it if it is opaque."""
     if alpha is None:
-        luma, cb, cr = planes_of(picture)
-        return Sheet(luma, cb, cr, None, None, x, y)
+        return 0, 0, picture, None
     height, width = alpha.shape
     rows = np.flatnonzero(alpha.max(axis=1))
     columns = np.flatnonzero(alpha.max(axis=0))
@@ -111,8 +112,16 @@ def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 
     right = min(width, int(columns[-1]) + _MARGIN + 1)
     bottom = min(height & ~1, bottom + bottom % 2)
     right = min(width & ~1, right + right % 2)
-    alpha = np.ascontiguousarray(alpha[top:bottom, left:right])
-    luma, cb, cr = planes_of(np.ascontiguousarray(picture[top:bottom, left:right]))
+    window = (slice(top, bottom), slice(left, right))
+    return left, top, np.ascontiguousarray(picture[window]), np.ascontiguousarray(alpha[window])
+
+
+def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 0) -> Sheet:
+    """Return a picture, with an alpha plane or opaque, as a sheet cropped to what it shows."""
+    left, top, picture, alpha = cropped(picture, alpha)
+    luma, cb, cr = planes_of(picture)
+    if alpha is None:
+        return Sheet(luma, cb, cr, None, None, x, y)
     half = half_of(alpha)
     clear: Any = cv2.bitwise_not(alpha)
     clear_half: Any = cv2.bitwise_not(half)
@@ -120,7 +129,6 @@ def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 
     ready: Any = scaled
     open_rows = np.flatnonzero(alpha.min(axis=1) < 255)
     solid = int(open_rows[-1]) + 1 if open_rows.size else 0
-    whole = left == 0 and right >= width & ~1 and bottom >= height & ~1
     return Sheet(
         ready[0],
         ready[1],
@@ -129,7 +137,7 @@ def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 
         clear_half,
         x + left,
         y + top,
-        solid + 2 if whole and solid + 8 < bottom - top else 1 << 20,
+        solid + 2 if solid + 8 < alpha.shape[0] else 1 << 20,
     )
 
 
@@ -154,7 +162,11 @@ def _sample(plane: Plane, width: int, height: int, scale: float, left: float, to
 
 def solid_row(canvas: Canvas, sheet: Sheet, place: Placement) -> int:
     """Return the row of the frame from which on the sheet hides all that is behind it, even."""
-    height = canvas.y.shape[0]
+    height, width = canvas.y.shape
+    rows, columns = sheet.luma.shape
+    left, right = (place.scale * edge + place.dx for edge in (sheet.x, sheet.x + columns))
+    if left > 0 or right < width or place.scale * (sheet.y + rows) + place.dy < height:
+        return height
     row = math.ceil(place.scale * (sheet.y + sheet.solid) + place.dy) + 2
     return max(0, min(height, row + row % 2))
 
@@ -206,6 +218,39 @@ def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, bo
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
     canvas.u[window] = _sample(sheet.cb, *half)
     canvas.v[window] = _sample(sheet.cr, *half)
+
+
+def lay_sheared(canvas: Canvas, sheet: Sheet, place: Placement, shear: float) -> None:
+    """Lay an opaque sheet that covers the frame, each row slid by ``shear`` pixels per pixel below ``place.dy``.
+
+    Strips of four rows slide as one: with the shears of a camera they are off by a fraction of a
+    pixel, and it takes half the time of a warp.
+    """
+    height, width = canvas.y.shape
+    scale = place.scale
+    planes = ((canvas.y, sheet.luma, 1.0), (canvas.u, sheet.cb, 0.5), (canvas.v, sheet.cr, 0.5))
+    for target, source, share in planes:
+        rows, columns = round(height * share), round(width * share)
+        scaled: Any = source
+        if scale != 1.0:
+            scaled = cv2.resize(source, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        dx = share * (place.dx + scale * sheet.x)
+        dy = share * (place.dy + scale * sheet.y)
+        for top in range(0, rows, _STRIP):
+            count = min(_STRIP, rows - top)
+            middle = top + count / 2
+            left = -(dx + shear * (middle - dy))
+            at = (left + (columns - 1) / 2, middle - dy - 0.5)
+            target[top : top + count] = cv2.getRectSubPix(scaled, (columns, count), at)
+
+
+def flattened(sheets: Sequence[Sheet]) -> Sheet:
+    """Return sheets of one stage that move alike as one; the first is opaque."""
+    first = sheets[0]
+    stage = Canvas(first.luma.copy(), first.cb.copy(), first.cr.copy())
+    for sheet in sheets[1:]:
+        lay(stage, sheet, Placement(1.0, float(-first.x), float(-first.y)))
+    return Sheet(stage.y, stage.u, stage.v, None, None, first.x, first.y)
 
 
 def lay_affine(canvas: Canvas, sheet: Sheet, matrix: NDArray[np.float64]) -> None:

@@ -13,11 +13,21 @@ from pipeline.engines.animatic import interiors, outdoors
 from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, lens_for
 from pipeline.engines.animatic.brush import generator, lighten, paper
 from pipeline.engines.animatic.cast import DEPTH, Cast
-from pipeline.engines.animatic.moves import View, rig_for
+from pipeline.engines.animatic.moves import Parallax, View, rig_for
 from pipeline.engines.animatic.overlay import Lettering
 from pipeline.engines.animatic.pencil import pencilled
 from pipeline.engines.animatic.pictures import PictureShot
-from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay, lighten_plane, sheet_of, solid_row
+from pipeline.engines.animatic.sheets import (
+    Canvas,
+    Placement,
+    Sheet,
+    cropped,
+    flattened,
+    lay,
+    lighten_plane,
+    sheet_of,
+    solid_row,
+)
 from pipeline.engines.animatic.staging import stage_size
 from pipeline.engines.animatic.weather import Fog, Glitter, Grain, Rain, Snow, lightning
 from pipeline.engines.animatic.words import Scene
@@ -48,6 +58,10 @@ class PaintedShot:
         backdrop = painter(scene, lens, request.seed)
         self._lens = lens
         self._sheets = _sheets(model, backdrop, scene, request.seed)
+        if self._rig.parallax is Parallax.TURN and backdrop.water is None:
+            behind = [sheet for sheet, depth in self._sheets if depth <= DEPTH]
+            before = [(sheet, depth) for sheet, depth in self._sheets if depth > DEPTH]
+            self._sheets = [(flattened(behind), 0.0), *before]
         self._cast = Cast(request, scene, lens, backdrop, pencil=model == "pencil")
         self._lettering = Lettering(request)
         self._canvas = Canvas.of_size(request.width, request.height)
@@ -108,14 +122,14 @@ class PaintedShot:
 
 
 def _sheets(model: str, backdrop: Backdrop, scene: Scene, seed: int) -> list[tuple[Sheet, float]]:
-    first = backdrop.layers[0].picture
-    tooth = paper(generator(scene.geometry, seed, 50), first.shape[1], first.shape[0])
     found: list[tuple[Sheet, float]] = []
     for layer in backdrop.layers:
-        picture = graded(layer.picture, scene.palette)
+        x, y, picture, alpha = cropped(layer.picture, layer.alpha)
+        picture = graded(picture, scene.palette)
         if model == "pencil":
-            picture = pencilled(picture, layer.alpha, scene.palette, scene.geometry)
-        found.append((sheet_of(lighten(picture, tooth), layer.alpha), layer.depth))
+            picture = pencilled(picture, alpha, scene.palette, scene.geometry)
+        tooth = paper(generator(scene.geometry, seed, 50), picture.shape[1], picture.shape[0])
+        found.append((sheet_of(lighten(picture, tooth), alpha, x, y), layer.depth))
     return found
 
 

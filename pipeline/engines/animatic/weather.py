@@ -17,26 +17,30 @@ from pipeline.engines.animatic.words import Scene
 
 
 class Grain:
-    """Paper grain that lives: a tile of lightness that is laid at another place every second frame."""
+    """Paper grain that lives: a tile of lightness that is laid at another place every third frame."""
 
-    def __init__(self, width: int, height: int, seed: int, strength: float = 1.8) -> None:
+    HOLD = 3  # frames; those between cost the encoder nothing
+
+    def __init__(self, width: int, height: int, seed: int, strength: float = 2.2) -> None:
         """Make the tile; ``strength`` is its standard deviation in 8-bit steps.
 
-        The spots are two pixels wide: finer grain does not survive the encoder's quantiser, and a
+        The spots are three pixels wide: finer grain does not survive the encoder's quantiser, and a
         still picture would come out frozen.
         """
         self._offsets = generator(seed, 91).integers(0, 32, (256, 2))
-        tooth: Any = generator(seed, 90).integers(-128, 128, (height + 32, width + 32), dtype=np.int8)
-        soft = cv2.GaussianBlur(tooth.astype(np.int16) * 16, (0, 0), 1.9).astype(np.float32)
+        side = 256
+        tooth: Any = generator(seed, 90).integers(-128, 128, (side, side), dtype=np.int8)
+        wide = np.pad(tooth.astype(np.float32), 16, mode="wrap")  # so that the tile has no seam
+        soft = np.asarray(cv2.GaussianBlur(wide, (0, 0), 3.0))[16:-16, 16:-16]
         self._lift = round(3 * strength)
-        self._tile = np.clip(soft * (strength / max(1.0, float(soft.std()))) + self._lift + 0.5, 0, 255).astype(
-            np.uint8
-        )
+        spread = soft * (strength / max(1e-3, float(soft.std()))) + (self._lift + 0.5)
+        tile = np.clip(spread, 0, 255).astype(np.uint8)
+        self._tile = np.tile(tile, (-(-(height + 32) // side), -(-(width + 32) // side)))
 
     def over(self, canvas: Canvas, index: int) -> None:
         """Lay the grain of a frame."""
         height, width = canvas.y.shape
-        x, y = self._offsets[(index // 2) % 256]
+        x, y = self._offsets[(index // self.HOLD) % 256]
         cv2.add(canvas.y, self._tile[y : y + height, x : x + width], dst=canvas.y)
         lighten_plane(canvas.y, -self._lift)
 
