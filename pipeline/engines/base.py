@@ -26,10 +26,13 @@ class Rendered:
     Attributes:
         path: The clip, complete and closed.
         facts: What the engine wants kept on the take (its version, what it could not honour).
+        last_frame: The clip's last frame without burnt-in text, a PNG of the clip's size, if the engine can
+            give one; production keeps it for shots that continue this one.
     """
 
     path: Path
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    last_frame: Path | None = None
 
 
 class Engine(ABC):

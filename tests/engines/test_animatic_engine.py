@@ -53,6 +53,12 @@ def frames_of(path: Path, form: str = "bgr24") -> np.ndarray:
         return np.stack([frame.to_ndarray(format=form) for frame in clip.decode(video=0)])
 
 
+def bgr_of(path: Path | None) -> np.ndarray:
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return picture
+
+
 def grey(folder: Path, **changes: Any) -> np.ndarray:
     return frames_of(rendered(folder, request_for(**changes)), "gray").astype(float)
 
@@ -271,6 +277,33 @@ def test_a_shot_between_two_frames_starts_with_the_one_and_ends_with_the_other(t
     assert ssim(pictures[0][60:], covered(one, 640, 360)[60:]) > 0.95
     assert ssim(pictures[-1][60:], covered(two, 640, 360)[60:]) > 0.95
     assert ssim(pictures[6], covered(one, 640, 360)) < 0.9
+
+
+@pytest.mark.parametrize("model", ["painted", "pencil"])
+@pytest.mark.parametrize("pictured", [False, True])
+def test_the_clean_last_frame_is_the_clips_last_frame_without_its_text(
+    tmp_path: Path, model: str, pictured: bool
+) -> None:
+    file = painted_file(tmp_path / "first.png")
+    changes: dict[str, Any] = {"first_frame": PICTURE} if pictured else {"figures": (Figure(id="a", name="Ana"),)}
+    speech = Speech(speaker="narrator", text="Good evening.", start_s=0.1, end_s=0.5)
+    request = request_for(width=640, height=360, size="medium", move="push-in", dialogue=(speech,), **changes)
+    out = tmp_path / "take.mp4"
+
+    made = AnimaticEngine().render(model, request, {PICTURE.sha256: file}, out, lambda _: None)
+
+    assert made.last_frame == tmp_path / "take.last.png"
+    last, clean = frames_of(out)[-1].astype(float), bgr_of(made.last_frame).astype(float)
+    assert clean.shape == last.shape
+    off = np.abs(cv2.GaussianBlur(last - clean, (0, 0), 2)).max(axis=2)
+    foot, slate, middle = off[300:350, 200:440], off[14:40, 30:190], off[80:220]
+    assert middle.mean() < 4
+    assert foot.max() > 30
+    assert slate.max() > 30
+    if not pictured:  # the text is gone: what stands there now is the place, as without dialogue and name
+        bare = request.model_copy(update={"dialogue": (), "shot_id": "", "figures": (Figure(id="a", name=""),)})
+        again = AnimaticEngine().render(model, bare, {}, tmp_path / "bare.mp4", lambda _: None)
+        assert np.array_equal(bgr_of(again.last_frame), clean.astype(np.uint8))
 
 
 def test_a_picture_that_is_missing_or_broken_is_one_clear_error(tmp_path: Path) -> None:

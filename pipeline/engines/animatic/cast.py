@@ -199,10 +199,9 @@ class Cast:
         return sheet, (min(max(x - columns / 2, left), right), row)
 
     def over(
-        self, canvas: Canvas, index: int, seconds: float, place: Mapping[float, Placement], fallback: Placement
+        self, canvas: Canvas, seconds: float, place: Mapping[float, Placement], fallback: Placement, *, tags: bool
     ) -> None:
-        """Lay the figures on a frame; ``place`` has the camera's placement by depth."""
-        del index
+        """Lay the figures on a frame, with their name tags or without; ``place`` is the camera's, by depth."""
         share = seconds / max(1e-6, self._duration_s)
         for actor in self._actors:
             camera = place.get(actor.depth, fallback)
@@ -226,7 +225,7 @@ class Cast:
                     sheet,
                     Placement(grown, camera.dx + extra * actor.x + camera.scale * gone, camera.dy + extra * actor.feet),
                 )
-            if actor.tag is not None:
+            if tags and actor.tag is not None:
                 x = camera.scale * (actor.tag_at[0] + gone) + camera.dx
                 y = camera.scale * actor.tag_at[1] + camera.dy
                 lay(canvas, actor.tag, Placement(1.0, x - actor.tag.x, y - actor.tag.y))

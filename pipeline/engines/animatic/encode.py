@@ -14,12 +14,13 @@ from typing import Any, Self
 
 import av
 import av.error
+import cv2
 import numpy as np
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline.engines.animatic.sheets import Canvas
+from pipeline.engines.animatic.sheets import Canvas, picture_of
 from pipeline.errors import EngineError
 
 SAMPLE_RATE = 48_000
@@ -35,7 +36,14 @@ _X264 = (
 )
 # Scratch sound is noise in bands: stereo and prediction tools find nothing in it, nor is there much
 # above the cut-off (in hertz).
-_AAC = {"aac_coder": "fast", "aac_ms": "0", "aac_is": "0", "aac_pns": "0", "aac_tns": "0", "cutoff": "9000"}
+_AAC: dict[str, object] = {
+    "aac_coder": "fast",
+    "aac_ms": "0",
+    "aac_is": "0",
+    "aac_pns": "0",
+    "aac_tns": "0",
+    "cutoff": "9000",
+}
 PRESET = "superfast"
 QP = "28"
 _BT709 = 1
@@ -45,6 +53,26 @@ _LIMITED = 1
 def part_of(out: Path) -> Path:
     """Return the file that a clip grows in."""
     return out.with_suffix(".part.mp4")
+
+
+def still_of(out: Path) -> Path:
+    """Return the file for the clean last frame of a clip."""
+    return out.with_suffix(".last.png")
+
+
+def write_still(canvas: Canvas, out: Path) -> None:
+    """Write a frame as an RGB picture.
+
+    Raises:
+        EngineError: If it can't be written.
+    """
+    try:
+        cv2.imencode(".png", picture_of(canvas), (cv2.IMWRITE_PNG_COMPRESSION, 1))[1].tofile(out)
+    except OSError as error:
+        out.unlink(missing_ok=True)
+        raise EngineError(
+            f"The last frame can't be written: {error}", where=str(out), remedy="Check the folder and disk."
+        ) from error
 
 
 class ClipWriter:
@@ -160,3 +188,4 @@ class ClipWriter:
             with suppress(OSError, av.error.FFmpegError):
                 opened.close()
         self._part.unlink(missing_ok=True)
+        still_of(self._out).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.control.request import GenerationRequest
-from pipeline.engines.animatic.encode import ClipWriter
+from pipeline.engines.animatic.encode import ClipWriter, still_of, write_still
 from pipeline.engines.animatic.shot import shot_of
 from pipeline.engines.animatic.sound import scratch
 from pipeline.engines.animatic.words import scene_of
@@ -43,8 +43,9 @@ class AnimaticEngine(LocalEngine):
                 clip.write(shot.frame(index))
                 if index % REPORT_EVERY == 0:
                     progress(index / request.frames)
+            write_still(shot.clean(request.frames - 1), still_of(out))
         progress(1.0)
-        return Rendered(out, {"engine": self.name, "version": self.version, **shot.facts})
+        return Rendered(out, {"engine": self.name, "version": self.version, **shot.facts}, still_of(out))
 
 
 def _check(model: str, request: GenerationRequest) -> None:

@@ -139,6 +139,13 @@ class PictureShot:
 
     def frame(self, index: int) -> Canvas:
         """Return a frame."""
+        canvas = self.clean(index)
+        self._grain.over(canvas, index)
+        self._lettering.over(canvas, index)
+        return canvas
+
+    def clean(self, index: int) -> Canvas:
+        """Return a frame without text and grain."""
         request = self._request
         view = self._view(index)
         self._lay(self._canvas, self._one, view)
@@ -154,8 +161,6 @@ class PictureShot:
                         getattr(self._canvas, name), 1 - share, getattr(self._spare, name), share, 0
                     )
                     setattr(self._canvas, name, mixed)
-        self._grain.over(self._canvas, index)
-        self._lettering.over(self._canvas, index)
         return self._canvas
 
     def _lay(self, canvas: Canvas, sheet: Sheet, view: View) -> None:

@@ -28,6 +28,9 @@ _U_ROW = np.array([1 - _KB, -_KG, -_KR]) / (2 * (1 - _KB)) * (224 / 255)
 _V_ROW = np.array([-_KB, -_KG, 1 - _KR]) / (2 * (1 - _KR)) * (224 / 255)
 _MATRIX_U = np.array([[*_U_ROW, 128.0]], np.float32)
 _MATRIX_V = np.array([[*_V_ROW, 128.0]], np.float32)
+_FORTH = np.vstack([_Y_ROW, _U_ROW, _V_ROW])
+_BACK = np.linalg.inv(_FORTH)
+_MATRIX_BGR = np.hstack([_BACK, -_BACK @ [[16.0], [128.0], [128.0]]]).astype(np.float32)
 
 _STRIP = 4  # rows
 _MARGIN = 4  # transparent pixels kept around what a sheet shows
@@ -95,6 +98,14 @@ def planes_of(picture: Picture) -> tuple[Plane, Plane, Plane]:
     cb: Any = cv2.transform(small, _MATRIX_U)
     cr: Any = cv2.transform(small, _MATRIX_V)
     return luma, cb, cr
+
+
+def picture_of(canvas: Canvas) -> Picture:
+    """Return a frame as BGR: the way back from ``planes_of``."""
+    height, width = canvas.y.shape
+    large = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in (canvas.u, canvas.v)]
+    out: Any = cv2.transform(cv2.merge([canvas.y, *large]), _MATRIX_BGR)
+    return out
 
 
 def cropped(picture: Picture, alpha: Plane | None) -> tuple[int, int, Picture, Plane | None]:

@@ -42,6 +42,10 @@ class Shot(Protocol):
         """Return a frame; valid until the next one is asked for."""
         ...
 
+    def clean(self, index: int) -> Canvas:
+        """Return a frame without text and grain, for a shot that continues this one."""
+        ...
+
 
 class PaintedShot:
     """A scene painted from words."""
@@ -76,6 +80,17 @@ class PaintedShot:
 
     def frame(self, index: int) -> Canvas:
         """Return a frame."""
+        self._compose(index, tags=True)
+        self._grain.over(self._canvas, index)
+        self._lettering.over(self._canvas, index)
+        return self._canvas
+
+    def clean(self, index: int) -> Canvas:
+        """Return a frame without text and grain."""
+        self._compose(index, tags=False)
+        return self._canvas
+
+    def _compose(self, index: int, *, tags: bool) -> None:
         seconds = index / self._rate
         view = self._rig.at(index, self._request.frames, self._rate)
         acted = False
@@ -89,24 +104,21 @@ class PaintedShot:
         for (sheet, depth), place, limit in zip(self._sheets, placed, limits, strict=True):
             if depth > DEPTH and not acted:
                 acted = True
-                self._act(view, index, seconds)
+                self._act(view, seconds, tags=tags)
             lay(self._canvas, sheet, place, limit)
             if sheet.clear is None and self._glitter is not None and self._water is not None:
                 top = round(self._water[0] * place.scale + place.dy)
                 self._glitter.over(self._canvas, max(0, top), seconds)
         if not acted:
-            self._act(view, index, seconds)
+            self._act(view, seconds, tags=tags)
         for effect in self._air:
             effect.over(self._canvas, seconds)
         if index in self._flash:
             lighten_plane(self._canvas.y, self._flash[index])
-        self._grain.over(self._canvas, index)
-        self._lettering.over(self._canvas, index)
-        return self._canvas
 
-    def _act(self, view: View, index: int, seconds: float) -> None:
+    def _act(self, view: View, seconds: float, *, tags: bool) -> None:
         places = {depth: self._place(view, depth) for depth in self._cast.depths}
-        self._cast.over(self._canvas, index, seconds, places, self._place(view, DEPTH))
+        self._cast.over(self._canvas, seconds, places, self._place(view, DEPTH), tags=tags)
 
     def _place(self, view: View, depth: float) -> Placement:
         felt = self._rig.felt(view, depth)

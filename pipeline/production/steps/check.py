@@ -32,14 +32,16 @@ def execute(work: Work) -> Effect:
         written = board.shots[shot.key]
         thresholds, _ = gate_of(board, written, take.routing["tier_used"])
         asked = _asked(board, written, GenerationRequest.model_validate(take.request))
-        clip_sha256, continued = take.clip_sha256 or "", shot.continued
+        clip_sha256, last_frame = take.clip_sha256 or "", take.last_frame_sha256
+        wanted = shot.continued and last_frame is None  # an engine may have handed in a clean one
     clip = studio.artifacts.fetch(clip_sha256, ".mp4")
     try:
         measured = measure(clip, work.progress)
     except MediaError as error:
         return _unreadable(work, f"The clip can't be read: {error.what}")
     verdict = judge(measured, asked, thresholds)
-    last_frame = _last_frame(work, clip) if continued and verdict.passed else None
+    if wanted and verdict.passed:
+        last_frame = _last_frame(work, clip)
     return _judged(work, measured, verdict, last_frame)
 
 

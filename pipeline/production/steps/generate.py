@@ -13,7 +13,7 @@ from pipeline.production.planning import Planned, plan_take
 from pipeline.production.states import TakeState, require_move
 from pipeline.production.work import Work
 from pipeline.store.artifacts import Artifact
-from pipeline.store.tables import TakeRow
+from pipeline.store.tables import ShotRow, TakeRow
 from pipeline.units import MicroUsd
 
 
@@ -27,7 +27,7 @@ def execute(work: Work) -> Effect:
     except EngineError as error:
         return _failed(work, planned, str(error))
     artifact = work.studio.artifacts.add(rendered.path, suffix=".mp4")
-    return _generated(work, planned, rendered, artifact)
+    return _generated(work, planned, rendered, artifact, _last_frame(work, rendered))
 
 
 def _render(work: Work, planned: Planned) -> Rendered:
@@ -46,6 +46,15 @@ def _render(work: Work, planned: Planned) -> Rendered:
     return engine.render(planned.model, planned.request, images, out, work.progress)
 
 
+def _last_frame(work: Work, rendered: Rendered) -> str | None:
+    """Keep the engine's own last frame, which has no burnt-in text, if another shot starts from it."""
+    if rendered.last_frame is None:
+        return None
+    with work.studio.database.read() as session:
+        continued = session.get_one(ShotRow, work.claim.shot_id).continued
+    return work.studio.artifacts.add(rendered.last_frame).sha256 if continued else None
+
+
 def _nothing(_session: Session) -> None:
     """Change nothing: deciding sees the take as it is."""
 
@@ -60,12 +69,13 @@ def _failed(work: Work, planned: Planned, reason: str) -> Effect:
     return effect
 
 
-def _generated(work: Work, planned: Planned, rendered: Rendered, artifact: Artifact) -> Effect:
+def _generated(work: Work, planned: Planned, rendered: Rendered, artifact: Artifact, last_frame: str | None) -> Effect:
     def effect(session: Session) -> None:
         take = session.get_one(TakeRow, planned.take_id)
         require_move(TakeState(take.state), TakeState.GENERATED)
         take.state, take.finished_at = TakeState.GENERATED, work.studio.clock()
         take.clip_sha256, take.clip_bytes = artifact.sha256, artifact.size
+        take.last_frame_sha256 = last_frame
         take.facts = {**take.facts, **rendered.facts}
         # What this machine renders costs what the registry says of it, all of it.
         settle(work.studio, session, take, MicroUsd(take.price_micro_usd))
