@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from pipeline.production.states import (
     ENDED_TAKES,
+    OPEN_STEPS,
     RESTING_CUTS,
     CutState,
     ShotState,
@@ -145,6 +146,9 @@ class MoveCut:
     reason: str = ""
 
 
+_OVER = (*ENDED_TAKES, TakeState.UNKNOWN)
+"""Takes that nothing is under way for. One whose outcome is unknown may be paid for: only a person's retry goes on."""
+
 Action = OpenStep | MoveShot | ChooseTake | FailTake | MoveCut
 
 
@@ -199,9 +203,8 @@ def _decide_generating(shot: ShotView) -> tuple[Action, ...]:
             waiting = True
         elif takes and takes[-1].state is TakeState.ACCEPTED:
             accepted.append(takes[-1])
-        elif (takes and takes[-1].state not in ENDED_TAKES) or any(
-            shot.steps.get(generate_key(shot.id, shot.round, candidate, attempt))
-            in (StepState.DUE, StepState.PUBLISHED, StepState.RUNNING)
+        elif (takes and takes[-1].state not in _OVER) or any(
+            shot.steps.get(generate_key(shot.id, shot.round, candidate, attempt)) in OPEN_STEPS
             for attempt in range(shot.max_attempts)
         ):
             waiting = True
@@ -240,6 +243,13 @@ def _give_up(shot: ShotView, take: TakeView, key: str, to: TakeState, what: str)
 
 
 def _why_exhausted(shot: ShotView, candidate: int, takes: list[TakeView]) -> str:
+    if takes and takes[-1].state is TakeState.UNKNOWN:
+        why = f" ({takes[-1].reason})" if takes[-1].reason else ""
+        return (
+            f"The outcome of attempt {takes[-1].attempt + 1} is unknown{why}: it may have been generated and charged, "
+            "so nothing is asked for again by itself. See what the provider says of it, then retry the shot; "
+            "its price stays reserved."
+        )
     attempt = takes[-1].attempt + 1 if takes else 0
     error = shot.errors.get(generate_key(shot.id, shot.round, candidate, attempt))
     if error is None and not takes:

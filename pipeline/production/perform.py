@@ -71,8 +71,11 @@ def _attempt(studio: Studio, held: Claim) -> tuple[Ended, list[StepMessage]]:
     except Exception as error:  # a fault of ours must not lose the shot
         log.exception("%s %s: unexpected error", held.kind, held.label)
         return Ended.WILL_RETRY, fail(studio, held, f"{type(error).__name__}: {error}", for_good=False)
-    except BaseException:
-        give_back(studio, held)  # the worker is being shut down
+    except BaseException:  # the worker is being shut down, and that goes on whatever the database says
+        try:
+            give_back(studio, held)
+        except Exception:
+            log.exception("%s %s: not given back; its lease will run out", held.kind, held.label)
         raise
 
 

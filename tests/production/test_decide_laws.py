@@ -91,6 +91,7 @@ class Shot:
             "bad": TakeState.FAILED,
             "adopted": TakeState.ACCEPTED,
             "dead": TakeState.GENERATING,
+            "lost reply": TakeState.UNKNOWN,
         }[outcome]
         if outcome == "dead" and int(payload["attempt"]) % 2:
             return  # refused before a take was planned, as for its price
@@ -192,7 +193,7 @@ def test_every_history_of_a_shot_ends_within_its_caps_by_moves_of_the_table(
         key = data.draw(st.sampled_from(open_steps))
         outcomes = ["good", "good", "bad", "dead", "running"]
         if shot.kinds[key].kind is StepKind.GENERATE:
-            outcomes.append("adopted")
+            outcomes += ["adopted", "lost reply"]
         shot.end(key, data.draw(st.sampled_from([o for o in outcomes if o != shot.view.steps[key]])))
         shot.settle()
         check_laws(shot)
@@ -224,6 +225,47 @@ def test_a_shot_whose_every_take_is_rejected_uses_exactly_its_attempts(view: Sho
 
     assert shot.view.state is ShotState.NEEDS_ATTENTION
     assert len(shot.view.takes) == view.candidates * view.max_attempts
+
+
+@given(beginnings().filter(lambda view: not view.waits_for))
+def test_a_take_of_unknown_outcome_needs_attention_and_is_never_asked_for_again(view: ShotView) -> None:
+    shot = Shot(view)
+    shot.settle()
+
+    while open_steps := shot.open_steps():
+        shot.end(open_steps[0], "lost reply")
+        shot.settle()
+
+    assert shot.view.state is ShotState.NEEDS_ATTENTION
+    assert len(shot.view.takes) == view.candidates
+
+
+def test_the_reason_of_an_unknown_outcome_says_what_is_known_and_what_to_do() -> None:
+    take = TakeView("take", 0, 1, TakeState.UNKNOWN, reason="the provider hung up")
+    view = ShotView("shot", "s01", ShotState.GENERATING, takes=(take,), max_attempts=3)
+
+    (move,) = decide_shot(view)
+
+    assert isinstance(move, MoveShot)
+    assert move.to is ShotState.NEEDS_ATTENTION
+    assert "attempt 2 is unknown (the provider hung up)" in move.reason
+    assert "retry the shot" in move.reason
+
+
+def test_a_take_of_unknown_outcome_is_waited_for_while_its_step_is_open() -> None:
+    key = generate_key("shot", 0, 0, 0)
+    take = TakeView("take", 0, 0, TakeState.UNKNOWN)
+    view = ShotView("shot", "s01", ShotState.GENERATING, takes=(take,), steps={key: StepState.RUNNING})
+
+    assert decide_shot(view) == ()
+
+
+def test_an_accepted_candidate_is_used_though_another_has_an_unknown_outcome() -> None:
+    lost = TakeView("lost", 0, 0, TakeState.UNKNOWN)
+    good = TakeView("good", 1, 0, TakeState.ACCEPTED, clip="clip")
+    view = ShotView("shot", "s01", ShotState.GENERATING, takes=(lost, good), candidates=2)
+
+    assert decide_shot(view) == (ChooseTake("shot", "good"), MoveShot("shot", ShotState.ACCEPTED))
 
 
 @pytest.mark.parametrize("broken", ["wide", "tall"])

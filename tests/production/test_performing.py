@@ -8,13 +8,16 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from sqlalchemy.orm import Session
 
 from pipeline.errors import BackendUnavailable, ConfigurationError, MediaError, StaleLease
 from pipeline.production import perform as performing
 from pipeline.production.perform import Ended, perform
-from pipeline.production.steer import cancel
+from pipeline.production.planning import plan_take
+from pipeline.production.states import TakeState
+from pipeline.production.steer import cancel, retry
 from pipeline.production.work import Work
-from pipeline.store.tables import CutRow
+from pipeline.store.tables import CutRow, TakeRow
 from tests.support.production import Production, board, step_code
 
 
@@ -107,6 +110,43 @@ def test_a_worker_that_is_shut_down_stops_even_if_its_step_was_cancelled(product
 
     with pytest.raises(SystemExit):
         performed(production, step_id, cancelled_and_shut_down)
+
+
+def test_a_worker_that_is_shut_down_stops_even_if_the_database_does_not_answer(
+    production: Production, step_id: str
+) -> None:
+    gone = BackendUnavailable("the database does not answer.")
+
+    with mock.patch.object(performing, "give_back", side_effect=gone), pytest.raises(SystemExit):
+        performed(production, step_id, raising(SystemExit(0)))
+
+
+def test_a_take_whose_outcome_is_unknown_waits_for_a_person_and_keeps_its_price(production: Production) -> None:
+    production.submit(board(1))
+    step_id = production.deliver().step_id
+
+    def lost_reply(work: Work) -> Any:
+        planned = plan_take(work)
+
+        def effect(session: Session) -> None:
+            take = session.get_one(TakeRow, planned.take_id)
+            take.state, take.reason = TakeState.UNKNOWN, "the connection broke"
+
+        return effect
+
+    assert performed(production, step_id, lost_reply) is Ended.DONE
+
+    (shot,) = production.rows("SELECT * FROM shots")
+    assert (shot.state, production.value("SELECT state FROM cuts")) == ("needs_attention", "needs_attention")
+    assert "unknown (the connection broke)" in shot.reason
+    assert production.broker.messages == []
+    retry(production.studio, production.value("SELECT id FROM cuts"))
+    production.run()
+    assert production.value("SELECT state FROM cuts") == "delivered"
+    takes = production.rows("SELECT * FROM takes ORDER BY number")
+    assert [take.state for take in takes] == ["unknown", "accepted"]
+    kinds = production.rows("SELECT kind FROM ledger WHERE take_id = ? ORDER BY kind", takes[0].id)
+    assert [row.kind for row in kinds] == ["reserve"]
 
 
 def test_an_effect_that_breaks_leaves_nothing_half_written(production: Production, step_id: str) -> None:
