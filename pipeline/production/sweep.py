@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -107,21 +108,40 @@ def _expire(studio: Studio) -> tuple[int, list[StepMessage]]:
             .limit(BATCH)
         ).all()
     for step_id, cut_id in found:
-        with studio.database.write() as session:
-            cut = lock_cut(session, cut_id)
-            row = session.scalars(select(StepRow).where(StepRow.id == step_id).with_for_update()).one()
-            if row.state != StepState.RUNNING or not row.lease_expires_at or row.lease_expires_at >= now:
-                continue
-            worker, row.lease_owner, row.lease_expires_at = row.lease_owner, None, None
-            row.fence += 1
-            row.error = f"Its worker {worker} was lost (attempt {row.attempts} of {row.max_attempts})."
-            if row.attempts < row.max_attempts:
-                row.state, row.not_before, row.published_at = StepState.DUE, now, None
-                continue
-            row.state, row.finished_at = StepState.DEAD, now
-            shots = [session.get_one(ShotRow, row.shot_id)] if row.shot_id else []
-            messages += advance(studio, session, cut, shots)
+        with _apart(cut_id), studio.database.write() as session:
+            messages += _free(studio, session, cut_id, step_id, now)
     return len(found), messages
+
+
+def _free(studio: Studio, session: Session, cut_id: str, step_id: str, now: datetime) -> list[StepMessage]:
+    cut = lock_cut(session, cut_id)
+    row = session.scalars(select(StepRow).where(StepRow.id == step_id).with_for_update()).one()
+    if row.state != StepState.RUNNING or not row.lease_expires_at or row.lease_expires_at >= now:
+        return []
+    worker, row.lease_owner, row.lease_expires_at = row.lease_owner, None, None
+    row.fence += 1
+    row.error = f"Its worker {worker} was lost (attempt {row.attempts} of {row.max_attempts})."
+    if row.attempts < row.max_attempts:
+        row.state, row.not_before, row.published_at = StepState.DUE, now, None
+        return []
+    row.state, row.finished_at = StepState.DEAD, now
+    shots = [session.get_one(ShotRow, row.shot_id)] if row.shot_id else []
+    return advance(studio, session, cut, shots)
+
+
+@contextmanager
+def _apart(cut_id: str) -> Generator[None]:
+    """Let a fault in one cut (its storyboard can't be read any more, say) harm no other.
+
+    Raises:
+        BackendUnavailable: That is everybody's trouble: the next sweep goes on.
+    """
+    try:
+        yield
+    except BackendUnavailable:
+        raise
+    except Exception:
+        log.exception("cut %s can't be advanced; the sweep goes on with the others", cut_id)
 
 
 def _advance_stalled(studio: Studio) -> tuple[int, list[StepMessage]]:
@@ -133,7 +153,7 @@ def _advance_stalled(studio: Studio) -> tuple[int, list[StepMessage]]:
         ).all()
     messages: list[StepMessage] = []
     for cut_id in found:
-        with studio.database.write() as session:
+        with _apart(cut_id), studio.database.write() as session:
             cut = lock_cut(session, cut_id)
             messages += advance(studio, session, cut, shots_of(session, cut_id))
     return len(found), messages
@@ -169,7 +189,11 @@ def _publish(rows: Sequence[StepRow], studio: Studio) -> list[StepMessage]:
 
 
 def _find_lost(studio: Studio) -> list[StepMessage]:
-    """Send again as many of the longest waiting steps as messages are missing from their queue."""
+    """Send again as many of the most urgent, longest waiting steps as messages are missing from their queue.
+
+    Which messages are missing can't be seen. An urgent step whose message is there is served soon, and the
+    one too many with it; behind a night's backlog an urgent one that is lost would wait for all of it.
+    """
     overdue = studio.clock() - timedelta(seconds=studio.settings.republish_after_s)
     missing: dict[str, int] = defaultdict(int)
     with studio.database.read() as session:
@@ -195,7 +219,7 @@ def _longest_waiting(session: Session, queue: str, overdue: object, count: int) 
     return session.scalars(
         select(StepRow)
         .where(StepRow.queue == queue, StepRow.state == StepState.PUBLISHED, StepRow.published_at < overdue)
-        .order_by(StepRow.published_at)
+        .order_by(StepRow.priority, StepRow.published_at)
         .limit(count)
         .with_for_update(skip_locked=True)
     ).all()

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from pipeline.errors import BackendUnavailable
+from pipeline.production import boards
 from pipeline.production import sweep as sweeping
 from pipeline.production.leases import renew
 from pipeline.production.outbox import StepMessage
@@ -54,6 +55,41 @@ def test_only_as_many_messages_are_sent_again_as_are_missing(backlog: Production
 
     assert sweep(backlog.studio).lost == 7
     assert sweep(backlog.studio).lost == 0
+
+
+def test_an_urgent_message_that_is_lost_does_not_wait_behind_a_nights_backlog(backlog: Production) -> None:
+    backlog.submit(board(1, name="now"), priority=INTERACTIVE)
+    lost = backlog.broker.messages.pop()
+    backlog.broker.batches.clear()
+    backlog.clock.advance(60)
+
+    assert sweep(backlog.studio).lost == 1
+
+    assert ids(backlog.broker.published) == [lost.step_id]
+
+
+@pytest.mark.parametrize("stuck", ["stalled", "expired"])
+def test_a_cut_that_cannot_be_advanced_keeps_no_other_from_going_on(production: Production, stuck: str) -> None:
+    (bad,) = production.submit(board(1, name="bad", budget={"max_attempts": 1}))
+    poison = production.deliver().step_id
+    production.submit(board(1, name="good"))
+    good = production.deliver().step_id
+    with sqlite3.connect(production.database_file) as connection:
+        connection.execute("UPDATE storyboards SET body = '{}' WHERE key = 'bad'")
+        if stuck == "stalled":
+            connection.execute("DELETE FROM steps WHERE cut_id = ?", (bad.cut_id,))
+        else:
+            connection.execute("UPDATE steps SET max_attempts = 1 WHERE cut_id = ?", (bad.cut_id,))
+    connection.close()
+    boards._boards.clear()
+    if stuck == "expired":
+        assert production.claim(poison) is not None
+    production.clock.advance(3600)
+
+    swept = sweep(production.studio)
+
+    assert swept.lost == 1
+    assert ids(production.broker.messages) == [good]
 
 
 def test_steps_that_have_just_come_due_do_not_count_as_lost_messages(backlog: Production) -> None:
