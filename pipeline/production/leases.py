@@ -47,7 +47,7 @@ def claim(studio: Studio, step_id: str, owner: str) -> Claim | None:
 
     Returns:
         The claim; ``None`` if there is nothing to do: somebody has it, it is over, its cut is paused
-        or at rest, or its time has not come (then it is due again and the sweep publishes it).
+        or at rest, or it waits for its time (the sweep publishes it then).
     """
     with studio.database.write() as session:
         cut_id = session.scalar(select(StepRow.cut_id).where(StepRow.id == step_id))
@@ -61,7 +61,8 @@ def claim(studio: Studio, step_id: str, owner: str) -> Claim | None:
         now = studio.clock()
         if CutState(cut.state) in RESTING_CUTS:
             return None
-        if cut.paused or row.not_before > now:
+        # One that was published had come due by its publisher's clock, which may be ahead of ours.
+        if cut.paused or (row.state == StepState.DUE and row.not_before > now):
             row.state, row.published_at = StepState.DUE, None
             return None
         row.state, row.lease_owner = StepState.RUNNING, owner[:200]

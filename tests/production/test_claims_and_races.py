@@ -170,6 +170,13 @@ def test_a_step_of_a_paused_cut_is_due_again_instead_of_claimed(production: Prod
     assert production.value("SELECT state FROM steps") == "due"
 
 
+def test_a_worker_whose_clock_is_behind_does_what_was_published(production: Production) -> None:
+    production.submit(board(1))
+    production.clock.advance(-2)
+
+    assert production.claim(production.deliver().step_id) is not None
+
+
 def test_a_step_of_a_cancelled_cut_and_one_that_is_unknown_cannot_be_claimed(production: Production) -> None:
     (receipt,) = production.submit(board(1))
     cancel(production.studio, receipt.cut_id)
