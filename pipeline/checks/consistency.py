@@ -13,7 +13,7 @@ that is varied by design. Twice the limit stands out of any group.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from statistics import median
 
@@ -89,13 +89,13 @@ class ConsistencyReport(Frozen):
     """The consistency check of a cut.
 
     Attributes:
-        passed: Whether nothing stands out.
+        passed: Whether nothing stands out; ``None`` if nothing could be compared.
         deviations: What stands out, worst first.
         ranking: Every shot that was compared with another, the least alike first.
-        not_compared: Shots that nothing could be compared with, and why.
+        not_compared: Shots that were not compared with any other, and why.
     """
 
-    passed: bool
+    passed: bool | None
     deviations: tuple[Deviation, ...]
     ranking: tuple[Ranked, ...]
     not_compared: dict[str, str]
@@ -106,12 +106,15 @@ class ConsistencyReport(Frozen):
         return tuple(dict.fromkeys(d.shot_id for d in self.deviations if not d.other_shot_id))
 
 
-def compare(takes: Sequence[TakeSignature], thresholds: Thresholds) -> ConsistencyReport:
+def compare(
+    takes: Sequence[TakeSignature], thresholds: Thresholds, *, unseen: Mapping[str, str] | None = None
+) -> ConsistencyReport:
     """Compare a cut's takes by location, by character, and as a whole.
 
     Args:
         takes: One accepted take of each shot, in any order.
         thresholds: Their ``consistency`` part is used.
+        unseen: Shots of the cut without a signature, and why they have none.
     """
     limits = thresholds.consistency
     ordered = sorted(takes, key=lambda take: (take.shot_id, take.model_dump_json()))
@@ -131,11 +134,12 @@ def compare(takes: Sequence[TakeSignature], thresholds: Thresholds) -> Consisten
                 if score > 1:
                     deviations.append(deviation)
     deviations.sort(key=lambda d: (-d.distance / d.limit, d.shot_id, d.other_shot_id, d.group, d.metric))
+    alone = {take.shot_id: "no other take shares its cut" for take in ordered if take.shot_id not in scores}
     return ConsistencyReport(
-        passed=not deviations,
+        passed=not deviations if scores else None,
         deviations=tuple(deviations),
         ranking=tuple(sorted(scores.values(), key=lambda ranked: (-ranked.score, ranked.shot_id))),
-        not_compared={take.shot_id: "no other take shares its cut" for take in ordered if take.shot_id not in scores},
+        not_compared={**alone, **(unseen or {})},
     )
 
 

@@ -53,6 +53,15 @@ def test_takes_that_look_alike_pass_and_are_ranked() -> None:
     assert {ranked.shot_id for ranked in report.ranking} == {"s0", "s1", "s2", "s3", "s4"}
 
 
+@pytest.mark.parametrize("takes", [0, 1])
+def test_a_cut_with_nothing_to_compare_does_not_pass_and_says_why(takes: int) -> None:
+    report = compare([take(number) for number in range(takes)], THRESHOLDS, unseen={"dark": "every frame is black"})
+
+    assert report.passed is None
+    assert report.not_compared["dark"] == "every frame is black"
+    assert len(report.not_compared) == takes + 1
+
+
 @pytest.mark.parametrize(
     ("metric", "changes"),
     [

@@ -340,7 +340,7 @@ def _placeholder(
     audio.write_text(f"silence {frames}")
 
 
-def _compare(*_: object) -> ConsistencyReport:
+def _compare(*_: object, **_options: object) -> ConsistencyReport:
     return mock.Mock(spec=ConsistencyReport, model_dump=lambda **_: {"compared": "simulated"})
 
 

@@ -19,17 +19,31 @@ def execute(work: Work) -> Effect:
     with work.studio.database.read() as session:
         cut = session.get_one(CutRow, work.claim.cut_id)
         board = board_of(session, cut.storyboard_id)
-        pairs = session.execute(
+        found = session.execute(
             select(ShotRow, TakeRow)
-            .join(TakeRow, TakeRow.id == ShotRow.accepted_take_id)
+            .outerjoin(TakeRow, TakeRow.id == ShotRow.accepted_take_id)
             .where(ShotRow.cut_id == cut.id)
             .order_by(ShotRow.position)
         ).all()
-    tier = pairs[0][1].routing["tier_used"] if pairs else "draft"
+    pairs: list[tuple[ShotRow, TakeRow | None]] = [(shot, take) for shot, take in found]
+    tier = next((take.routing["tier_used"] for _, take in pairs if take is not None), "draft")
     thresholds = for_shot(tier, board.storyboard.content_class.value)
-    signatures = [_signature(board, shot, take) for shot, take in pairs]
-    report = compare([each for each in signatures if each is not None], thresholds)
-    return _keep(work, report)
+    signatures: list[TakeSignature] = []
+    unseen: dict[str, str] = {}
+    for shot, take in pairs:
+        signature = _signature(board, shot, take) if take is not None else None
+        if signature is not None:
+            signatures.append(signature)
+        else:
+            unseen[shot.key] = _why_unseen(take)
+    return _keep(work, compare(signatures, thresholds, unseen=unseen))
+
+
+def _why_unseen(take: TakeRow | None) -> str:
+    if take is None:
+        return "a placeholder stands for it"
+    not_measured: dict[str, str] = (take.measurements or {}).get("not_measured", {})
+    return not_measured.get("signature", "its look was not measured")
 
 
 def _signature(board: Board, shot: ShotRow, take: TakeRow) -> TakeSignature | None:
