@@ -22,7 +22,9 @@ _REDIS_OPTIONS: dict[str, Any] = {
     "socket_keepalive": True,
     "health_check_interval": 10,
     "priority_steps": list(PRIORITY_STEPS),
-    "queue_order_strategy": "priority",
+    # In turn: in a fixed order, sweeps and checks would wait behind a whole urgent backlog of generation.
+    # Priorities hold all the same: kombu asks every queue's urgent list before any other's.
+    "queue_order_strategy": "round_robin",
 }
 
 
