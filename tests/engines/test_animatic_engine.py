@@ -355,3 +355,25 @@ def test_progress_rises_from_nothing_to_all(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone_is_an_engine_error(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="can't be written"):
         AnimaticEngine().render("painted", request_for(), {}, tmp_path / "gone" / "take.mp4", lambda _: None)
+
+
+def test_a_beam_sweeps_through_the_lantern_room(tmp_path: Path) -> None:
+    setting = "the round glass room at the top of the lighthouse at night"
+    pictures = grey(tmp_path, setting=setting, action="", prompt="", frames=48, shot_id="")
+
+    panes = np.concatenate([pictures[:, 30:110, 10:60], pictures[:, 30:110, 260:310]], axis=2).mean(axis=(1, 2))
+
+    assert np.ptp(panes) > 4
+    assert np.abs(np.diff(panes)).max() < 2.5
+
+
+def test_on_open_water_a_figure_and_its_boat_ride_the_sea(tmp_path: Path) -> None:
+    figure = Figure(id="a", name="", palette=("#8e24aa", "#8e24aa"), action="looks around")
+    pictures = frames_of(
+        rendered(tmp_path, request_for(setting="the open sea", width=640, height=360, figures=(figure,), frames=48))
+    ).astype(int)
+
+    blue, green, red = np.moveaxis(pictures, 3, 0)
+    rows = [float(np.nonzero(mask)[0].mean()) for mask in (red - green > 25) & (blue - green > 25)]
+
+    assert max(rows) - min(rows) > 3

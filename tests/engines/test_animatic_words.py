@@ -40,6 +40,12 @@ def scene(setting: str, action: str = "", **changes: object) -> Scene:
         ("Harbour with fishing boats", "harbour"),
         ("A mountain ridge", "mountains"),
         ("Concert hall stage", "stage"),
+        ("The round glass room at the top of the lighthouse at night, rain on the panes", "lantern"),
+        ("A rocky coast with a white lighthouse on the headland, pale sea", "lighthouse"),
+        ("Snowy mountain lodge interior with large windows", "room"),
+        ("Steep stone staircase in an old hillside neighborhood", "street"),
+        ("Airport terminal with a window wall overlooking the runway", "hall"),
+        ("Grand concert hall, city lights in the street outside", "stage"),
         ("", "field"),
     ],
 )
@@ -55,6 +61,8 @@ def test_a_setting_is_recognised(words: str, place: str) -> None:
         ("golden hour, no rain, clear sky", "sunset", "clear"),
         ("snow falls at dusk", "dusk", "snow"),
         ("bright midday", "day", "cloud"),
+        ("sunset after the storm", "sunset", "clear"),
+        ("nighttime, light rain", "night", "rain"),
     ],
 )
 def test_hour_and_weather_come_from_the_words(action: str, hour: str, weather: str) -> None:
@@ -65,6 +73,22 @@ def test_hour_and_weather_come_from_the_words(action: str, hour: str, weather: s
 
 def test_what_a_shot_says_of_the_hour_counts_more_than_its_location() -> None:
     assert scene("a coast in bright daylight", "night, the lamp is lit").hour == "night"
+
+
+def test_who_climbs_in_a_lighthouse_is_on_its_stairs() -> None:
+    assert scene("The round room at the top of the lighthouse", "Ada climbs to the lamp").place == "stairs"
+
+
+@pytest.mark.parametrize(
+    ("setting", "action", "afloat"),
+    [
+        ("Open sea at night in a storm", "Tom looks for the shore", True),
+        ("The sea", "Tom rows his little boat", True),
+        ("A beach by the sea", "Tom looks at a boat far out", False),
+    ],
+)
+def test_on_open_water_figures_get_a_boat(setting: str, action: str, afloat: bool) -> None:
+    assert scene(setting, action).afloat is afloat
 
 
 def test_clothes_are_no_places() -> None:
@@ -106,7 +130,14 @@ def test_a_subtitle_keeps_all_of_a_line_that_fits() -> None:
 
 @pytest.mark.parametrize(
     ("action", "verb"),
-    [("walks to the door", "walk"), ("she runs", "run"), ("points at the sea", "point"), ("waits", "idle")],
+    [
+        ("walks to the door", "walk"),
+        ("she runs", "run"),
+        ("points at the sea", "point"),
+        ("opens her arms", "open"),
+        ("waves slowly", "wave"),
+        ("waits", "idle"),
+    ],
 )
 def test_actions_are_acted(action: str, verb: str) -> None:
     assert part_for(action, "", 1.0, 0.0).verb == verb

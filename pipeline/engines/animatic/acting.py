@@ -26,7 +26,10 @@ _VERBS: Mapping[str, str] = {
     "sit": "sits?|sitting|seated|perch(es|ed)?",
     "kneel": "kneel(s|ing)?|crouch(es|ing)?|squat(s|ting)?",
     "point": "point(s|ing)?|gestur(e|es|ing)",
-    "wave": "wav(e|es|ing) (at|to|his|her|their|a|goodbye|hello)|beckon(s|ing)?|greets?|salutes?",
+    "wave": "wav(e|es|ing) (at|to|his|her|their|a|goodbye|hello|slowly|back|farewell)|beckon(s|ing)?|greets?|salutes?",
+    "open": (
+        "(opens?|opening|spreads?|stretch(es|ing)?( out)?) (both |the |his |her |their )?arms|embrac(e|es|ing)|hugs?"
+    ),
     "raise": (
         "rais(e|es|ing)|lift(s|ing)?|hold(s|ing)? up|reach(es|ing)?|celebrat(e|es|ing)"
         "|throws?|opens? (the|a|his|her|their)|lights the|shields?"
@@ -178,11 +181,13 @@ def _deed(part: Part, clock: float, share: float) -> Pose:  # noqa: C901, PLR091
         case "point":
             return Pose(far=(0.1 + 1.4 * rise, 0.12), lean=0.06 * rise)
         case "wave":
-            return Pose(far=(0.1 + 2.35 * rise, 0.3 + 0.35 * wag * rise))
+            return Pose(far=(0.1 + 1.15 * rise, (1.5 + 0.35 * wag) * rise))
         case "raise":
             return Pose(
-                far=(0.1 + 2.3 * rise, 0.2 * rise), near=(0.08 + 0.3 * rise, 0.12 + 0.5 * rise), nod=-0.2 * rise
+                far=(0.1 + 0.9 * rise, 1.75 * rise), near=(0.08 + 0.3 * rise, 0.12 + 0.5 * rise), nod=-0.2 * rise
             )
+        case "open":
+            return Pose(near=(-0.75 * rise, -0.35 * rise), far=(0.1 + 1.1 * rise, 0.4 * rise), lean=0.05 * rise)
         case "dance":
             return Pose(
                 near=(1.3 + 0.7 * wag, 0.5),

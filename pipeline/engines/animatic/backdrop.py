@@ -160,6 +160,7 @@ class Backdrop:
         ground: Row where a figure's feet stand, on the stage.
         water: First and last row of open water that glitters, on the stage, or ``None``.
         lamps: Places (x, y, radius) that glow, for reflections and flicker.
+        beam: The lamp (x, y, radius) whose beam turns, if one does.
     """
 
     layers: list[Layer]
@@ -167,6 +168,7 @@ class Backdrop:
     ground: float
     water: tuple[float, float] | None = None
     lamps: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
+    beam: tuple[float, float, float] | None = None
 
 
 def lens_for(scene: Scene, width: int, height: int, frame_width: int, frame_height: int) -> Lens:

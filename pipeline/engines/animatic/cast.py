@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pipeline.control.request import Figure, GenerationRequest
 from pipeline.engines.animatic.acting import Part, Pose, breath, part_for, pose_at, travel
+from pipeline.engines.animatic.afloat import Boat, boat
 from pipeline.engines.animatic.backdrop import Backdrop, Lens
 from pipeline.engines.animatic.brush import generator
 from pipeline.engines.animatic.figures import EYES_Y, Painter, looks_of, shadow_sheet
@@ -84,6 +85,17 @@ class Cast:
             for k, figure in enumerate(request.figures)
         ]
         self._actors.sort(key=lambda actor: actor.depth)
+        self._boat: Boat | None = None
+        if scene.afloat and self._actors:
+            seats = self._actors
+            self._boat = boat(
+                lens,
+                backdrop.light,
+                sum(actor.x for actor in seats) / len(seats),
+                max(actor.feet for actor in seats),
+                max(actor.tall for actor in seats) * (1 + 0.3 * (len(seats) - 1)),
+                None,
+            )
 
     def _actor(
         self, request: GenerationRequest, scene: Scene, backdrop: Backdrop, figure: Figure, k: int, mark: float
@@ -96,6 +108,8 @@ class Cast:
         over = size == "over-the-shoulder" and count > 1 and k == 0
         facing = 1.0 if mark < 0.5 else -1.0
         part = part_for(action, figure.emotion, facing, float(rng.uniform(0, 4)))
+        if scene.afloat and size not in _EYES and size != "extreme-close-up":
+            part = Part("sit", part.emotion, part.facing, part.offset)
         near = size in _EYES or size == "extreme-close-up"
         if near and part.verb not in {"walk", "run"}:
             part = Part(part.verb, part.emotion, facing * (0.85 if count > 1 else 0.55), part.offset)
@@ -119,7 +133,7 @@ class Cast:
         window, painter = self._window(figure, scene, backdrop, part, x, feet, tall, rear=over or scene.angle == "rear")
         tag, tag_at = self._tag(figure.name, x, feet, tall)
         shadow = None
-        if feet < lens.height - 4:
+        if feet < lens.height - 4 and not scene.afloat:
             shadow = shadow_sheet(tall * 0.36, tall * 0.05, 0.5, x, feet)
         spans = tuple(
             (line.start_s, line.end_s) for line in request.dialogue if line.speaker in {figure.id, figure.name}
@@ -162,7 +176,7 @@ class Cast:
         rear: bool,
     ) -> tuple[tuple[int, int], Painter]:
         lens = self._lens
-        wide = part.verb in {"raise", "wave", "climb", "dance", "point", "run", "sit", "kneel", "work"}
+        wide = part.verb in {"raise", "wave", "climb", "open", "dance", "point", "run", "sit", "kneel", "work"}
         half = tall * (0.42 if wide else 0.3)
         left, right = x - half, x + half
         top, bottom = feet - tall * (1.22 if wide else 1.04), feet + tall * 0.03
@@ -203,6 +217,11 @@ class Cast:
     ) -> None:
         """Lay the figures on a frame, with their name tags or without; ``place`` is the camera's, by depth."""
         share = seconds / max(1e-6, self._duration_s)
+        if self._boat is not None:
+            lift = self._boat.bob(seconds)
+            place = {depth: _moved(camera, 0.0, lift) for depth, camera in place.items()}
+            fallback = _moved(fallback, 0.0, lift)
+            lay(canvas, self._boat.behind, fallback)
         for actor in self._actors:
             camera = place.get(actor.depth, fallback)
             gone = travel(actor.part, seconds, self._duration_s) * actor.tall
@@ -229,6 +248,8 @@ class Cast:
                 x = camera.scale * (actor.tag_at[0] + gone) + camera.dx
                 y = camera.scale * actor.tag_at[1] + camera.dy
                 lay(canvas, actor.tag, Placement(1.0, x - actor.tag.x, y - actor.tag.y))
+        if self._boat is not None:
+            lay(canvas, self._boat.before, fallback)
 
     @property
     def depths(self) -> tuple[float, ...]:

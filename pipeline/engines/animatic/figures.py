@@ -83,7 +83,8 @@ def looks_of(figure: Figure) -> Looks:
         (colour for words, colour in _HAIRS if says(words, text)),
         ((62, 46, 40), (96, 66, 46), (44, 38, 42))[key // 3 % 3],
     )
-    woman = says("woman|girl|she|her|female|lady|mother|daughter|queen|actress|grandmother", text)
+    man = says("man|boy|he|his|him|male|gentleman|father|son|grandson|king|actor|grandfather|brother", text)
+    woman = not man and says("woman|girl|she|her|female|lady|mother|daughter|queen|actress|grandmother", text)
     return Looks(
         coat,
         lower,
@@ -91,8 +92,8 @@ def looks_of(figure: Figure) -> Looks:
         skin,
         hair,
         long_hair=says("long( \\w+)? hair|ponytail|braids?|braided", text)
-        or (woman and not says("short|bun|cropped|shaved", text)),
-        bun=says("bun|topknot", text),
+        or (woman and not says("short|bun|cropped|shaved|knot|curls", text)),
+        bun=says("bun|topknot|hair in a knot", text),
         hat=says("hat|beanie|cap|helmet|hood|toque|beret", text),
         glasses=says("(eye)?glasses|spectacles", text),
         beard=says("beard(ed)?|moustache|mustache|goatee", text),

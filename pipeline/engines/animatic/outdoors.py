@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from pipeline.engines.animatic import town
+from pipeline.engines.animatic import afloat, town
 from pipeline.engines.animatic.backdrop import Backdrop, Layer, Lens, Light, light_for, unit_noise
 from pipeline.engines.animatic.brush import (
     blend,
@@ -567,13 +567,18 @@ def _stones(
 
 def framing(scene: Scene, lens: Lens, light: Light, rng: Generator) -> Layer | None:
     """Something dark and near at the edge of the frame, as artists put there to give depth."""
-    if scene.size in {"close-up", "extreme-close-up", "medium-close-up"} or scene.place in {
-        "space",
-        "desert",
-        "snowfield",
-        "city",
-        "street",
-    }:
+    if (
+        scene.size in {"close-up", "extreme-close-up", "medium-close-up"}
+        or scene.afloat
+        or scene.place
+        in {
+            "space",
+            "desert",
+            "snowfield",
+            "city",
+            "street",
+        }
+    ):
         return None
     side = 1 if light.x < lens.width / 2 else -1
     edge = lens.width / 2 + side * lens.frame_width * 0.5
@@ -619,7 +624,7 @@ def framing(scene: Scene, lens: Lens, light: Light, rng: Generator) -> Layer | N
     return Layer(picture, np.asarray(alpha, np.uint8), 1.0)
 
 
-def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
+def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:  # noqa: C901 - one case per kind of place
     """Paint a place out of doors; the take's seed changes strokes, not shapes."""
     rng = generator(scene.geometry, 1)
     detail = generator(scene.geometry, seed, 2)
@@ -627,7 +632,7 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
     back = sky(scene, lens, light, rng, detail)
     layers: list[Layer] = []
     lamps: list[tuple[float, float, float]] = []
-    if scene.place not in {"city", "street", "space"}:
+    if scene.place not in {"city", "street", "space"} and not scene.afloat:
         far_ridges(back, scene, lens, light, generator(scene.geometry, 3))
     ground(back, scene, lens, light)
     split = min(0.98, max(0.02, lens.horizon / lens.height))
@@ -661,7 +666,9 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
     if scene.place == "road":
         town.road(back, scene, lens, light)
     layers.append(Layer(back, None, 0.0))
-    if scene.place in {"lighthouse", "sea"}:
+    if scene.afloat:
+        layers.extend(afloat.swells(scene, lens, light, detail))
+    elif scene.place in {"lighthouse", "sea"}:
         layer, lamps = _headland(scene, lens, light, generator(scene.geometry, 4))
         layers.append(layer)
     elif scene.place in {"forest", "mountains", "field", "garden", "river", "road", "snowfield"}:
@@ -693,7 +700,7 @@ def paint(scene: Scene, lens: Lens, seed: int) -> Backdrop:
             layers.append(nearer)
     elif scene.place in {"city", "street", "harbour", "space"}:
         layers.extend(town.paint(scene, lens, light, back, detail, lamps))
-    if scene.place not in {"city", "street"}:
+    if scene.place not in {"city", "street"} and not scene.afloat:
         layers.append(near_ground(scene, lens, light, generator(scene.geometry, 7), detail))
     front = framing(scene, lens, light, generator(scene.geometry, 8))
     if front is not None:

@@ -130,7 +130,7 @@ class Lettering:
         slate = " · ".join(part for part in (request.shot_id, request.camera.size, move) if part)
         room = round(width * (1 - 2 * SAFE))
         line = _cut(slate, room, small)
-        sheet = lettered([line], small, weight=450, strength=0.78) if line else None
+        sheet = lettered([line], small, weight=500, strength=0.86, plate=0.42) if line else None
         self._cues: list[_Cue] = []
         if sheet is not None:
             self._cues.append(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import cv2
 
 from pipeline.control.request import GenerationRequest
-from pipeline.engines.animatic import interiors, outdoors
+from pipeline.engines.animatic import interiors, lantern, outdoors
 from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, lens_for
 from pipeline.engines.animatic.brush import generator, lighten, paper
 from pipeline.engines.animatic.cast import DEPTH, Cast
@@ -29,8 +29,10 @@ from pipeline.engines.animatic.sheets import (
     solid_row,
 )
 from pipeline.engines.animatic.staging import stage_size
-from pipeline.engines.animatic.weather import Fog, Glitter, Grain, Rain, Snow, lightning
+from pipeline.engines.animatic.weather import Beam, Fog, Glitter, Grain, Rain, Snow, lightning
 from pipeline.engines.animatic.words import Scene
+
+_PAINTERS = {"lantern": lantern.paint, "stairs": lantern.paint}
 
 
 class Shot(Protocol):
@@ -58,7 +60,7 @@ class PaintedShot:
         width, height = stage_size(self._rig, request)
         self._stage = (width, height)
         lens = lens_for(scene, width, height, request.width, request.height)
-        painter = interiors.paint if scene.interior else outdoors.paint
+        painter = _PAINTERS.get(scene.place, interiors.paint if scene.interior else outdoors.paint)
         backdrop = painter(scene, lens, request.seed)
         self._lens = lens
         self._sheets = _sheets(model, backdrop, scene, request.seed)
@@ -76,6 +78,8 @@ class PaintedShot:
         self._glitter = (
             Glitter(request.width, request.height, request.seed, 60 * backdrop.light.bright) if backdrop.water else None
         )
+        beam = backdrop.beam
+        self._beam = Beam(request.width, request.height, request.seed, beam) if beam else None
         self.facts: Mapping[str, Any] = {"place": scene.place, "hour": scene.hour, "weather": scene.weather}
 
     def frame(self, index: int) -> Canvas:
@@ -111,6 +115,9 @@ class PaintedShot:
                 self._glitter.over(self._canvas, max(0, top), seconds)
         if not acted:
             self._act(view, seconds, tags=tags)
+        if self._beam is not None:
+            lamp = self._place(view, 0.5)
+            self._beam.over(self._canvas, seconds, lamp.scale, lamp.dx, lamp.dy)
         for effect in self._air:
             effect.over(self._canvas, seconds)
         if index in self._flash:

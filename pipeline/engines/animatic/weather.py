@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.engines.animatic.brush import generator, line, noise
+from pipeline.engines.animatic.brush import generator, line, noise, polygon
 from pipeline.engines.animatic.sheets import Canvas, lighten_plane
 from pipeline.engines.animatic.words import Scene
 
@@ -150,6 +150,42 @@ class Glitter:
         one, two = (tile[:rows, left : left + width] for tile, left in zip(self._tiles, sway, strict=True))
         area = canvas.y[top : top + rows]
         cv2.add(area, cv2.min(one, two), dst=area)
+
+
+class Beam:
+    """The beam of a lamp that turns: a soft wedge of light on either side, swept through the picture."""
+
+    _SMALL = 4
+
+    def __init__(self, width: int, height: int, seed: int, at: tuple[float, float, float]) -> None:
+        self._size = (width // self._SMALL, height // self._SMALL)
+        self._at = at
+        self._start = float(generator(seed, 36).uniform(0.0, 1.0))
+
+    def over(self, canvas: Canvas, seconds: float, scale: float, dx: float, dy: float) -> None:
+        """Lay the light at a time, with the camera's placement of the lamp's depth."""
+        x, y = (scale * self._at[0] + dx) / self._SMALL, (scale * self._at[1] + dy) / self._SMALL
+        radius = scale * self._at[2] / self._SMALL
+        width, height = self._size
+        turn = 0.55 * seconds + self._start
+        cos, sin = math.cos(turn), math.sin(turn)
+        mask = np.zeros((height, width), np.uint8)
+        for side in (-1, 1):
+            # As it turns past the viewer the beam widens and pales, and its end goes up on one side, down on the other.
+            reach = side * width * 1.2
+            spread = radius * 0.5 + (0.08 + 0.22 * sin * sin) * abs(reach)
+            tilt = side * sin * cos * 0.5 * height
+            strength = 46 * cos * cos + 4
+            wedge = [
+                (x, y - radius * 0.4),
+                (x + reach, y - spread + tilt),
+                (x + reach, y + spread * 0.7 + tilt),
+                (x, y + radius * 0.4),
+            ]
+            polygon(mask, wedge, strength)
+        soft = cv2.blur(mask, (max(3, width // 40) | 1,) * 2)
+        large = cv2.resize(soft, canvas.y.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        cv2.add(canvas.y, large, dst=canvas.y)
 
 
 def lightning(scene: Scene, frames: int, rate: float, seed: int) -> dict[int, int]:

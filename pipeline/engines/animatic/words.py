@@ -18,19 +18,22 @@ Colour = tuple[float, float, float]
 """Red, green, blue, 0 to 255."""
 
 PLACES: Mapping[str, str] = {
+    "lantern": "lantern room|lamp room|lantern gallery|fresnel lens",
+    "stairs": "(spiral|winding|tower) (stair(s|case|way)?|steps)|stairwell",
     "lighthouse": "lighthouse",
     "harbour": "harbou?rs?|ports?|docks?|piers?|marina|quay|wharf|jetty",
     "sea": "seas?|ocean|coast(al|line)?|beach(es)?|shores?|waves?|bay|cliffs?|surf|island|seaside",
     "snowfield": "snow ?field|glaciers?|arctic|tundra|blizzard|ski|snowy|frozen|whiteout|ice",
     "forest": "forests?|woods|woodland|jungle|grove|pines?|trees|rainforest",
     "mountains": "mountains?|peaks?|alps|alpine|summit|ridges?|valley|canyons?|hills?",
-    "desert": "deserts?|dunes?|sahara|mesas?|arid|sand",
+    "desert": "deserts?|dunes?|sahara|mesas?|arid|sand|salt flats?",
     "field": "fields?|meadows?|prairie|farm(land)?|grass(land)?|countryside|pasture|vineyard|stadium|track",
     "garden": "gardens?|parks?|courtyard|orchard|backyard|greenhouse|lawn|flower ?beds?",
-    "river": "rivers?|streams?|lakes?|pond|waterfall|canal|creek|riverbank",
+    "river": "rivers?|streams?|lakes?|pond|waterfall|canal|creek|riverbank|wetlands?|swamp|marsh|boardwalk",
     "road": "roads?|highways?|motorway|freeway|trail|path",
     "street": (
-        "streets?|alleys?|lane|sidewalk|crosswalk|market|bazaar|plaza|square|neighbou?rhood|storefronts?|downtown"
+        "streets?|alleys?|lane|sidewalk|crosswalk|bus stop|market|bazaar|plaza|square|neighbou?rhood"
+        "|storefronts?|downtown"
     ),
     "city": "city|cities|skyline|skyscrapers?|rooftops?|urban|metropolis|town|bridge|terrace|runway|track",
     "space": ("outer space|space(ship|craft|walk)?|galaxy|planets?|orbital|asteroids?|moon surface|lunar|mars|nebula"),
@@ -40,20 +43,18 @@ PLACES: Mapping[str, str] = {
     "stage": "stages?|theat(er|re)s?|concert|auditorium|opera|podium|catwalk|runway|jazz club|club",
     "library": ("librar(y|ies)|bookshel(f|ves)|bookstore|archives?|study|offices?|desk|classroom|laborator(y|ies)|lab"),
     "hall": (
-        "hall(way)?|corridors?|museum|galler(y|ies)|church|cathedral|temple|station|subway|lobby|gym|palace|warehouse"
+        "hall(way)?|corridors?|museum|chapel|airport|terminal|atrium|galler(y|ies)|church|cathedral|temple|station|subway|lobby|gym|palace|warehouse"
     ),
-    "room": (
-        "rooms?|bedroom|living room|apartment|house|interior|indoors?|hotel|cabin|attic|bathroom|inside|lamp room"
-    ),
+    "room": ("rooms?|bedroom|living room|apartment|lodge|house|interior|indoors?|hotel|cabin|attic|bathroom|inside"),
 }
-INTERIORS = frozenset({"kitchen", "cafe", "studio", "stage", "library", "hall", "room"})
+INTERIORS = frozenset({"kitchen", "cafe", "studio", "stage", "library", "hall", "room", "lantern", "stairs"})
 WATERS = frozenset({"lighthouse", "harbour", "sea", "river"})
 
 HOURS: Mapping[str, str] = {
     "dawn": "dawn|sunrise|daybreak|early morning|first light|morning mist",
     "sunset": "sunset|golden hour|evening sun|setting sun|late afternoon|low sun|amber light",
     "dusk": "dusk|twilight|blue hour|evening|nightfall|gloaming",
-    "night": "nights?|midnight|moon(light|lit)?|starry|stars|neon|after dark|nocturnal|candlelit",
+    "night": "nights?|night ?time|midnight|moon(light|lit)?|starry|stars|neon|after dark|nocturnal|candlelit",
     "day": "noon|midday|daylight|day(time)?|sunny|bright sun|blazing sun|afternoon|morning",
 }
 WEATHERS: Mapping[str, str] = {
@@ -80,7 +81,13 @@ PROPS: Mapping[str, str] = {
     "people": "crowd|audience|spectators|people|passersby|customers",
 }
 
-_NEGATION = r"(?:no|without|never|not|isn't|avoid)\s+(?:\w+\s+){0,2}?"
+_SETTING = 3.0  # weight of a location's own words for the place
+_ROOMS_OF_A_TOWER = frozenset({"room", "hall"})
+_OPEN_WATER = (
+    "open (sea|ocean|water)|at sea|high seas|mid ocean"
+    "|(in|aboard|rows?|sails?|rowing|sailing) (a|the|his|her|their)( \\w+)? boat"
+)
+_NEGATION = r"(?:no|without|never|not|isn't|avoid|after (?:the|a))\s+(?:\w+\s+){0,2}?"
 # Words for things, not for places.
 _COMPOUNDS = re.compile(
     r"\b(field|track|rain|snow|city|garden|stage|studio|street|sand|ice|sea|forest|ocean|river|mountain|desert"
@@ -103,6 +110,7 @@ class Scene:
         geometry: Seed of the place's shapes: the same setting and look give the same place.
         size: Canonical shot size.
         angle: Canonical angle.
+        afloat: Whether figures are on open water, so that they need a boat.
     """
 
     place: str
@@ -113,6 +121,7 @@ class Scene:
     geometry: int
     size: str
     angle: str
+    afloat: bool = False
 
     @property
     def interior(self) -> bool:
@@ -134,7 +143,14 @@ def rgb(code: str) -> Colour:
 def scene_of(request: GenerationRequest) -> Scene:
     """Return the scene that a request describes."""
     setting, action, prompt = (_plain(text) for text in (request.setting, request.action, request.prompt))
-    place = _best(PLACES, ((setting, 3.0), (action, 2.0)), ((prompt, 1.0),)) or "field"
+    within = setting[: _head(setting)]
+    indoors = _hit("interior|indoors?", within) and not _hit("outdoors?", within)
+    places = {name: words for name, words in PLACES.items() if name in INTERIORS} if indoors else PLACES
+    place = _best(places, ((setting, _SETTING), (action, 2.0)), ((prompt, 1.0),)) or "field"
+    if place == "lantern" or (place in _ROOMS_OF_A_TOWER and _hit(PLACES["lighthouse"], setting)):
+        place = (
+            "stairs" if _hit("climbs?|climbing|steps|stairs?|ascends?", f"{action} {_acted(request)}") else "lantern"
+        )
     if place in {"sea", "harbour"} and _hit(PLACES["lighthouse"], f"{setting} {action}"):
         place = "lighthouse"
     hour = _best(HOURS, ((action, 3.0), (setting, 2.0)), ((prompt, 1.0),)) or "day"
@@ -153,7 +169,21 @@ def scene_of(request: GenerationRequest) -> Scene:
         geometry=number_of(key),
         size=canonical_size(request.camera.size) or "medium",
         angle=canonical_angle(request.camera.angle) or "eye-level",
+        afloat=place == "sea" and _hit(_OPEN_WATER, everything),
     )
+
+
+def _acted(request: GenerationRequest) -> str:
+    return _plain(" ".join(figure.action for figure in request.figures))
+
+
+def _head(text: str) -> int:
+    """Return where the noun that a description begins with ends: "a round room | at the top of a tower"."""
+    start = match.end() if (match := re.match(r"(?:interior|indoors|inside|int\.?|exterior|ext\.?)\W+", text)) else 0
+    end = re.search(
+        r"[,.;:]|\b(?:at|in|on|of|with|near|by|over|above|under|beside|behind|inside|where|during)\b", text[start:]
+    )
+    return start + end.start() if end else len(text)
 
 
 def number_of(text: str) -> int:
@@ -189,9 +219,10 @@ def _best(
     for texts in (weighted, fallback):
         scores: dict[str, float] = {}
         for text, weight in texts:
+            head = _head(text) if weight == _SETTING else 0
             for name, pattern in table.items():
                 for match in _hits(pattern, text):
-                    early = 0.5 * (1 - match.start() / max(1, len(text)))
+                    early = 0.5 * (1 - match.start() / max(1, len(text))) + (1.6 if match.end() <= head else 0.0)
                     scores[name] = scores.get(name, 0.0) + weight * (
                         bonus.get(name, 1.0) * (0.6 + early) + 0.03 * len(match[0])
                     )
