@@ -29,7 +29,7 @@ from redis.exceptions import RedisError
 from pipeline.errors import BackendUnavailable, ConfigurationError
 from pipeline.settings import Settings
 from workers.queues import QUEUES
-from workers.stackfile import StackFile, is_alive, read_stackfile, remove_stackfile, write_stackfile
+from workers.stackfile import OwnerLock, StackFile, read_stackfile, remove_stackfile, write_stackfile
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,8 @@ class EmbeddedStack:
         self._children: dict[str, _Child] = {}
         self._broker_url = settings.broker_url or ""
         self._owner = False
+        self._guest = False
+        self._lock = OwnerLock(settings.home)
         self._restarts = 0
 
     @property
@@ -95,11 +97,18 @@ class EmbeddedStack:
             ConfigurationError: If there is no redis-server to start.
             BackendUnavailable: If a process does not come up; names its log.
         """
-        self._settings.home.mkdir(parents=True, exist_ok=True)
-        (self._settings.home / "logs").mkdir(exist_ok=True)
-        if self._adopt():
-            return
+        (self._settings.home / "logs").mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + _START_S
+        while not self._lock.take():
+            if self._adopt():
+                return
+            if time.monotonic() > deadline:
+                raise self._held_by_another()
+            time.sleep(0.05)
         self._owner = True
+        if self._guest:
+            log.warning("the stack that this command used has ended; starting one")
+        self._clear_away()
         if not self._settings.broker_url:
             self._start_redis()
         if self._with_worker:
@@ -109,9 +118,7 @@ class EmbeddedStack:
     def tend(self) -> None:
         """Start again what has died; call it every second or so."""
         if not self._owner:
-            if not self._adopt():
-                log.warning("the stack that this command used has ended; starting one")
-                self.start()
+            self.start()
             return
         for name, child in list(self._children.items()):
             if child.running:
@@ -142,6 +149,7 @@ class EmbeddedStack:
             _end_group(child.process, signal.SIGKILL)
             child.process.wait()
         remove_stackfile(self._settings.home)
+        self._lock.release()
         self._owner = False
 
     def _note(self) -> None:
@@ -149,24 +157,49 @@ class EmbeddedStack:
         write_stackfile(self._settings.home, StackFile(self._broker_url, os.getpid(), groups))
 
     def _adopt(self) -> bool:
-        """Use the stack that another process runs here; clear away one whose owner is gone."""
+        """Use the stack that another process runs here, if it is up."""
         stack = read_stackfile(self._settings.home)
-        if stack is None or stack.owner_pid == os.getpid():
+        if stack is None or not _answers(stack.broker_url):
             return False
-        if is_alive(stack.owner_pid) and _answers(stack.broker_url):
-            self._broker_url = stack.broker_url
-            return True
-        if not is_alive(stack.owner_pid):
-            for name, group in stack.processes.items():
-                if _is_ours(group, self._settings.home):
-                    log.warning("ending %s, left behind by a command that was killed", name)
-                    with suppress(ProcessLookupError, PermissionError):
-                        os.killpg(group, signal.SIGKILL)
+        self._broker_url, self._guest = stack.broker_url, True
+        return True
+
+    def _clear_away(self) -> None:
+        """End what an owner that was killed left behind: nobody tends it any more."""
+        stack = read_stackfile(self._settings.home)
+        if stack is None:
+            return
+        for name, group in stack.processes.items():
+            if _is_ours(group, self._settings.home):
+                log.warning("ending %s, left behind by a command that was killed", name)
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
         remove_stackfile(self._settings.home)
-        return False
+
+    def _held_by_another(self) -> BackendUnavailable:
+        stack = read_stackfile(self._settings.home)
+        who = f"process {stack.owner_pid}" if stack else "another command"
+        return BackendUnavailable(
+            f"{who} runs the stack of this state folder, and its broker does not answer.",
+            where=str(self._settings.home),
+            remedy="End it and run the command again.",
+        )
 
     def _start_redis(self, url: str = "") -> None:
         exe = find_redis_server(self._settings.environment)
+        self._spawn_redis(exe, url)
+        if self._redis_comes_up():
+            return
+        # Another process took the port, or what was kept can't be read. None of it is needed: the sweep sends
+        # again what was lost.
+        log.warning("redis-server did not start; once more, with nothing kept")
+        self._end_child("redis")
+        shutil.rmtree(self._settings.home / "redis", ignore_errors=True)
+        self._spawn_redis(exe, url)
+        if not self._redis_comes_up():
+            raise self._did_not_start("redis-server", "redis")
+
+    def _spawn_redis(self, exe: str, url: str) -> None:
         if url:
             known = urlsplit(url)
             password, port = known.password or "", known.port or 0
@@ -191,12 +224,19 @@ class EmbeddedStack:
             file.writelines(f"{name} {value}\n" for name, value in lines.items())
         self._broker_url = f"redis://:{password}@127.0.0.1:{port}/0"
         self._spawn("redis", [exe, str(config)])
+
+    def _redis_comes_up(self) -> bool:
         deadline = time.monotonic() + _START_S
         while not _answers(self._broker_url):
-            child = self._children["redis"]
-            if not child.running or time.monotonic() > deadline:
-                raise self._did_not_start("redis-server", "redis")
+            if not self._children["redis"].running or time.monotonic() > deadline:
+                return False
             time.sleep(0.03)
+        return True
+
+    def _end_child(self, name: str) -> None:
+        child = self._children.pop(name)
+        _end_group(child.process, signal.SIGKILL)
+        child.process.wait()
 
     def _start_worker(self) -> None:
         slots = self._settings.workers or os.cpu_count() or 1
@@ -270,6 +310,8 @@ def _free_port() -> int:
 
 
 def _answers(url: str) -> bool:
+    if not url.startswith("redis"):
+        return True  # a broker that was configured: its owner's lock says enough
     try:
         with Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
             return bool(client.ping())
@@ -279,8 +321,12 @@ def _answers(url: str) -> bool:
 
 def _is_ours(pid: int, home: Path) -> bool:
     """Return whether a process was started for this home (process numbers are used again)."""
+    process = Path(f"/proc/{pid}")
     try:
-        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        # Redis writes its title over its environment; where it works tells as well.
+        if (process / "cwd").readlink() == (home / "redis").resolve():
+            return True
+        words = (process / "environ").read_bytes().split(b"\0")
     except OSError:
         return False
     return f"DAILIES_HOME={home}".encode() in words

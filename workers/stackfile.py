@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -23,6 +24,40 @@ class StackFile:
     broker_url: str
     owner_pid: int
     processes: dict[str, int]
+
+
+class OwnerLock:
+    """Held by the one process that runs the stack of a home; the kernel lets go of it when that process ends.
+
+    A process number in a note proves nothing: it may be another process's by now. And of two commands that
+    start at once one has to wait, or two Redis servers write to one folder.
+
+    Args:
+        home: The state folder.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "stack.lock"
+        self._descriptor: int | None = None
+
+    def take(self) -> bool:
+        """Take the lock if nobody else has it; return whether it is ours."""
+        if self._descriptor is not None:
+            return True
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let go of the lock; its file stays, for deleting it would let two in."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def read_stackfile(home: Path) -> StackFile | None:
