@@ -109,6 +109,13 @@ def polygon(target: Any, points: Any, colour: Any) -> None:
     cv2.fillPoly(target, [corners], colour, cv2.LINE_AA, _SHIFT)
 
 
+def patches(target: Any, shapes: Any, colours: Sequence[Any]) -> None:
+    """Fill many anti-aliased convex polygons, shape (n, corners, 2), each in its colour."""
+    corners = np.round(np.asarray(shapes, np.float64) * _ONE).astype(np.int32)
+    for shape, colour in zip(corners, colours, strict=True):
+        cv2.fillConvexPoly(target, shape, colour, cv2.LINE_AA, _SHIFT)
+
+
 def line(target: Any, points: Any, colour: Any, thickness: float) -> None:
     """Draw an anti-aliased line through points in fractional pixels."""
     corners = np.round(np.asarray(points, np.float64) * _ONE).astype(np.int32)

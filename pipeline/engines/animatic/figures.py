@@ -147,8 +147,8 @@ class Painter:
     def sheet(self, pose: Pose, emotion: str, x: int, y: int) -> Sheet:
         """Return the figure in a pose as a sheet whose window's corner is at (x, y)."""
         width, height = self._size
-        self._art = np.empty((height, width, 4), np.uint8)
-        self._art[:] = (*(round(part) for part in ink(self._lit(self._looks.coat))), 0)
+        ground = (*(round(part) for part in ink(self._lit(self._looks.coat))), 0)
+        self._art = cv2.merge([np.full((height, width), part, np.uint8) for part in ground])
         self._body(pose, emotion)
         alpha = np.ascontiguousarray(self._art[..., 3])
         picture = np.ascontiguousarray(self._art[..., :3])

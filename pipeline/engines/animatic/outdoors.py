@@ -22,6 +22,8 @@ from pipeline.engines.animatic.brush import (
     ink,
     line,
     noise,
+    oval,
+    patches,
     polygon,
     ridge,
     shade,
@@ -227,19 +229,17 @@ def water_strokes(picture: Picture, lens: Lens, light: Light, rng: Generator) ->
     """Paint waves: flat strokes that grow towards the viewer, and the light's path."""
     top = max(0.0, lens.horizon)
     span = lens.height - top
-    for u, x, tone, long in rng.random((420, 4)).tolist():
-        depth = u * u
-        y = top + 2 + depth * span
-        half = lens.size(0.012 + 0.13 * depth) * (0.4 + long)
-        thick = max(0.6, lens.size(0.001 + 0.007 * depth))
-        centre = (x * lens.width, y)
-        row, column = min(lens.height - 1, int(y)), min(lens.width - 1, int(centre[0]))
-        base = picture[row, column].astype(float)
-        near = math.exp(-(((centre[0] - light.x) / (lens.size(0.07) + depth * lens.size(0.25))) ** 2))
-        bright = np.array(ink(light.colour))
-        lift = (tone - 0.55) * 34
-        colour = base + lift + (bright - base) * near * (0.55 * tone)
-        disc(picture, centre, half, np.clip(colour, 0, 255).tolist(), thick / half)
+    u, across, tone, long = rng.random((420, 4)).T
+    depth = u * u
+    x, y = across * lens.width, top + 2 + depth * span
+    half = lens.size(1.0) * (0.012 + 0.13 * depth) * (0.4 + long)
+    thick = np.maximum(0.6, lens.size(1.0) * (0.001 + 0.007 * depth))
+    base = picture[np.minimum(lens.height - 1, y.astype(int)), np.minimum(lens.width - 1, x.astype(int))].astype(float)
+    near = np.exp(-(((x - light.x) / (lens.size(0.07) + depth * lens.size(0.25))) ** 2)) * 0.55 * tone
+    colours = base + ((tone - 0.55) * 34)[:, None] + (np.array(ink(light.colour)) - base) * near[:, None]
+    around = oval((0.0, 0.0), 1.0, 1.0, 0.0, 24)
+    shapes = around[None] * np.stack([half, thick], axis=-1)[:, None] + np.stack([x, y], axis=-1)[:, None]
+    patches(picture, shapes, np.clip(colours, 0, 255).tolist())
 
 
 def tree(
@@ -538,16 +538,15 @@ def near_ground(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: 
 
 def _grass(picture: Picture, alpha: Plane, shape: Any, lens: Lens, light: Light, local: Colour, rng: Generator) -> None:
     crest = shape[:-2]
-    for u, v, lean, tone, long in rng.random((520, 5)).tolist():
-        k = int(u * (len(crest) - 1))
-        x, y = crest[k]
-        y += v * v * lens.frame_height * 0.2
-        blade = lens.size(0.016 + 0.03 * long) * (1 + 1.2 * v)
-        colour = ink(light.lit(shade(blend(local, (196, 178, 92), tone * 0.5), 0.65 + 0.6 * tone)))
-        tip = (x + (lean - 0.4) * blade * 0.9, y - blade)
-        points = [(x - blade * 0.05, y), tip, (x + blade * 0.06, y + 1)]
-        polygon(picture, points, colour)
-        polygon(alpha, points, 255)
+    tones = [ink(light.lit(shade(blend(local, (196, 178, 92), k / 46), 0.65 + 0.6 * k / 23))) for k in range(24)]
+    u, v, lean, tone, long = rng.random((520, 5)).T
+    foot = crest[(u * (len(crest) - 1)).astype(int)]
+    x, y = foot[:, 0], foot[:, 1] + v * v * lens.frame_height * 0.2
+    blade = lens.size(1.0) * (0.016 + 0.03 * long) * (1 + 1.2 * v)
+    corners = [(x - blade * 0.05, y), (x + (lean - 0.4) * blade * 0.9, y - blade), (x + blade * 0.06, y + 1)]
+    shapes = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
+    patches(picture, shapes, [tones[int(k)] for k in tone * 24])
+    patches(alpha, shapes, [255] * len(shapes))
 
 
 def _stones(

@@ -119,14 +119,20 @@ class Fog:
         self._clear: Any = cv2.bitwise_not(large)
         self._colour = cv2.multiply(large, np.full_like(large, int(luma)), scale=1 / 255)
         self._speed = 0.02 * width
+        thick = np.flatnonzero(large.max(axis=1) > 2)  # where there is less, nobody sees it
+        self._rows = (int(thick[0]), int(thick[-1]) + 1) if thick.size else (0, 0)
 
     def over(self, canvas: Canvas, seconds: float) -> None:
         """Lay the fog at a time."""
-        height, width = canvas.y.shape
+        width = canvas.y.shape[1]
         # Banks are so soft that whole pixels do: nobody sees half a pixel of fog.
         left = min(width, round(self._speed * seconds))
-        window = (slice(0, height), slice(left, left + width))
-        cv2.add(cv2.multiply(canvas.y, self._clear[window], scale=1 / 255), self._colour[window], dst=canvas.y)
+        top, bottom = self._rows
+        if top == bottom:
+            return
+        window = (slice(top, bottom), slice(left, left + width))
+        area = canvas.y[top:bottom]
+        cv2.add(cv2.multiply(area, self._clear[window], scale=1 / 255), self._colour[window], dst=area)
 
 
 class Glitter:
@@ -137,8 +143,11 @@ class Glitter:
         self._margin = max(4, width // 20)
         self._tiles: list[Any] = []
         for stretch in (6.0, 9.0):
-            field = noise(rng, width + 2 * self._margin, max(4, height), max(2.0, height * 0.014), 2, stretch)
-            self._tiles.append(np.clip(field * strength * 1.6, 0, 255).astype(np.uint8))
+            across, down = (width + 2 * self._margin) // 2, max(4, height) // 2
+            field = noise(rng, across, down, max(2.0, down * 0.014), 2, stretch)
+            small = np.clip(field * strength * 1.6, 0, 255).astype(np.uint8)
+            size = (width + 2 * self._margin, max(4, height))
+            self._tiles.append(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR))
 
     def over(self, canvas: Canvas, top: int, seconds: float) -> None:
         """Lay the sparks from a row of the frame downwards."""
