@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Column, Engine, MetaData, String, create_engine, inspect
 
 from pipeline.store.database import MIGRATIONS, Database
@@ -49,6 +53,21 @@ def test_a_migrated_database_and_the_models_are_the_same(template: Path) -> None
 
     assert not found, "run: python -m pipeline.store.migrations.new 'what changed'"
     database.close()
+
+
+def test_the_migrations_are_such_that_postgresql_takes_them() -> None:
+    written = io.StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": written, "literal_binds": True}
+    )
+
+    with Operations.context(context):
+        for path in sorted((MIGRATIONS / "versions").glob("[0-9]*.py")):
+            runpy.run_path(str(path))["upgrade"]()
+
+    defaults = re.findall(r"BOOLEAN DEFAULT (\S+)", written.getvalue())
+    assert defaults, "there is nothing to see: the test proves nothing"
+    assert set(defaults) <= {"true", "false"}, "PostgreSQL takes no number for a boolean"
 
 
 def test_the_comparison_would_see_a_new_column(template: Path) -> None:

@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("edition", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("paused", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("paused", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("budget_micro_usd", sa.BigInteger(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.String(length=4000), server_default="", nullable=False),
@@ -91,7 +91,7 @@ def upgrade() -> None:
         sa.Column("max_attempts", sa.Integer(), nullable=False),
         sa.Column("round", sa.Integer(), server_default="0", nullable=False),
         sa.Column("accepted_take_id", sa.String(length=40), nullable=True),
-        sa.Column("placeholder", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("placeholder", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("source", sa.String(length=64), nullable=True),
         sa.Column("reason", sa.String(length=4000), server_default="", nullable=False),
         sa.CheckConstraint(
