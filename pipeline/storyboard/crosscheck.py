@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pipeline.storyboard import templates, vocabulary
+from pipeline.storyboard.measures import MEASURES
 from pipeline.storyboard.nodes import Path
 from pipeline.storyboard.schema import (
     MAX_FILM_S,
     Camera,
     Mode,
     ModelChoice,
+    Quality,
     Shot,
     Storyboard,
     Transition,
@@ -59,6 +61,7 @@ def crosscheck(storyboard: Storyboard) -> Iterator[Finding]:
     yield from _template_texts(storyboard)
     yield from _camera(storyboard.defaults.camera, ("defaults", "camera"))
     yield from _models(storyboard.defaults.models, ("defaults", "models"))
+    yield from _quality(storyboard.defaults.quality, ("defaults", "quality"))
     for index, shot in enumerate(storyboard.shots):
         path: Path = ("shots", index)
         yield from _names(storyboard, shot, path)
@@ -69,6 +72,8 @@ def crosscheck(storyboard: Storyboard) -> Iterator[Finding]:
             yield from _camera(shot.camera, (*path, "camera"))
         if shot.models:
             yield from _models(shot.models, (*path, "models"))
+        if shot.quality:
+            yield from _quality(shot.quality, (*path, "quality"))
         if not shot.prompt.strip():
             yield Finding((*path, "prompt"), "is blank", "Say what the shot shows.")
 
@@ -357,3 +362,12 @@ def _models(models: ModelChoice, path: Path) -> Iterator[Finding]:
     for index, name in enumerate(models.allow):
         if name in models.deny:
             yield Finding((*path, "allow", index), f"{name!r} is allowed and denied", "Keep one of the two.")
+
+
+def _quality(quality: Quality, path: Path) -> Iterator[Finding]:
+    named: list[tuple[Path, str]] = [((*path, "thresholds", name), name) for name in quality.thresholds]
+    named += [((*path, "skip", index), name) for index, name in enumerate(quality.skip)]
+    for field, name in named:
+        if name not in MEASURES:
+            meant = did_you_mean(name, MEASURES) or f"Known are {', '.join(sorted(MEASURES))}."
+            yield Finding(field, f"{name!r} is no measure", meant)

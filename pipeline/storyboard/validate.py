@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.storyboard import nodes
+from pipeline.storyboard import nodes, vocabulary
 from pipeline.storyboard.nodes import Data, Node, Path, Scalar, dotted, shorten
 from pipeline.storyboard.schema import Storyboard
 
@@ -159,6 +159,8 @@ def _words(error: Any, path: Path, node: Node) -> tuple[str, str]:  # noqa: PLR0
     if kind == "extra_forbidden":
         return "is no field here", _meant(path)
     if kind == "missing":
+        if path == ("schema_version",):
+            return "is missing", "Begin with schema_version: 1."
         return "is missing", f"Add {path[-1]}: {_purpose(path)}".rstrip()
     if kind == "enum":
         choices = tuple(re.findall(r"'([^']*)'", context["expected"]))
@@ -229,8 +231,13 @@ def _wrong_type(kind: str, path: Path, node: Node, found: str) -> tuple[str, str
             remedy = f"Write a list: [{written}]."
         elif path[-2:-1] == ("characters",):
             remedy = f"Write {{id: {written}}}."
+        elif path[-2:-1] == ("references",):
+            remedy = f"Write {{path: {written}}}."
+        elif path[-1:] in (("transition",), ("ending",)):
+            remedy = f"Write {{kind: {written}}}."
         elif path[-1:] == ("camera",):
-            remedy = f"Write {{move: {written}}}."
+            fields = (field for field in vocabulary.VOCABULARY if vocabulary.canonical(field, written) is not None)
+            remedy = f"Write {{{next(fields, 'move')}: {written}}}."
     return message, remedy
 
 
