@@ -107,7 +107,12 @@ def embedded_stack(desk: Desk) -> Generator[EmbeddedStack]:
 
     A signal waits while processes are started or ended, so that none of them is forgotten. The second stop is for
     a signal that comes just before the first; there is no other after it, and a stack that is down stays so.
+
+    Raises:
+        BackendUnavailable: If a configured broker does not answer, or a process does not come up.
     """
+    if desk.settings.broker_url is not None:
+        Courier(desk.settings).check()  # a worker would try again for ever, and say so in its log only
     stack = EmbeddedStack(desk.settings)
     try:
         try:

@@ -124,6 +124,19 @@ def test_a_broker_that_does_not_answer_keeps_the_submission(
     assert len(dailies("status", "--json").document["cuts"]) == 1
 
 
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_a_broker_that_does_not_answer_ends_what_would_wait_for_it(
+    dailies: Dailies, board: Path, home: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("DAILIES_BROKER_URL", "redis://127.0.0.1:1/0")
+
+    said = dailies("run", board, "--json") if command == "run" else dailies("up")
+
+    assert said.code == 5
+    assert "does not answer" in (said.error["what"] if command == "run" else said.err)
+    assert not (home / "logs" / "worker.log").exists(), "a worker was started that could do nothing"
+
+
 def test_a_cut_that_needs_attention_says_why_and_what_helps_and_exits_with_4(
     dailies: Dailies, board: Path, home: Path
 ) -> None:
