@@ -67,7 +67,8 @@ def write_still(canvas: Canvas, out: Path) -> None:
         EngineError: If it can't be written.
     """
     try:
-        cv2.imencode(".png", picture_of(canvas), (cv2.IMWRITE_PNG_COMPRESSION, 1))[1].tofile(out)
+        # Not compressed: most last frames are never asked for, and this one leaves with the scratch folder.
+        cv2.imencode(".png", picture_of(canvas), (cv2.IMWRITE_PNG_COMPRESSION, 0))[1].tofile(out)
     except OSError as error:
         out.unlink(missing_ok=True)
         raise EngineError(
