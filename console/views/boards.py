@@ -14,6 +14,7 @@ from console.views.words import count, length, line
 from pipeline.routing.decision import Candidate, RouteDecision
 from pipeline.routing.quote import Quote, ShotQuote
 from pipeline.storyboard.load import LoadedStoryboard
+from pipeline.storyboard.schema import Storyboard, TransitionKind
 from pipeline.units import format_usd
 
 
@@ -21,11 +22,10 @@ def board(loaded: LoadedStoryboard) -> RenderableType:
     """Return what ``validate`` says of a storyboard without problems."""
     storyboard = loaded.storyboard
     shots = storyboard.enabled_shots
-    seconds = sum(storyboard.duration_of(shot) for shot in shots)
     head = Text.assemble(
         ("Valid ", "bold green"),
         line(storyboard.title or storyboard.id, "bold"),
-        f"  {count(len(shots), 'shot')}, about {length(seconds)}",
+        f"  {count(len(shots), 'shot')}, about {length(_film_s(storyboard))}",
     )
     rows: list[RenderableType] = [head]
     rows += [
@@ -35,6 +35,17 @@ def board(loaded: LoadedStoryboard) -> RenderableType:
     if loaded.warnings:
         rows.append(line(f"  {count(len(loaded.warnings), 'warning')}, named above", "yellow"))
     return Group(*rows)
+
+
+def _film_s(storyboard: Storyboard) -> float:
+    """Return how long the film lasts, in seconds: what crossfades overlap is seen once."""
+    first, *others = storyboard.enabled_shots
+    seconds = storyboard.duration_of(first)
+    for shot in others:
+        transition = storyboard.transition_of(shot)
+        overlap = transition.duration_s if transition.kind is TransitionKind.CROSSFADE else 0.0
+        seconds += storyboard.duration_of(shot) - overlap
+    return seconds
 
 
 def quote(price: Quote) -> RenderableType:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.console.conftest import Dailies
+    from tests.console.conftest import Dailies, Write
 
 VIMAX = {
     "title": "A short walk",
@@ -24,6 +24,21 @@ def test_a_valid_storyboard_is_called_valid(dailies: Dailies, board: Path) -> No
     assert "Valid" in said.out
     assert "2 shots" in said.out
     assert said.err == ""
+
+
+def test_the_length_that_is_said_is_the_films_crossfades_overlap(dailies: Dailies, write: Write) -> None:
+    faded = write(
+        "faded.yaml",
+        """schema_version: 1
+id: faded
+defaults: {duration_s: 2, transition: {kind: crossfade, duration_s: 0.5}}
+shots: [{id: a, prompt: one}, {id: b, prompt: two}, {id: c, prompt: three, transition: {kind: cut}}]
+""",
+    )
+
+    said = dailies("validate", faded)
+
+    assert "3 shots, about 5.5 s" in said.out
 
 
 def test_a_valid_storyboards_document_names_its_shots(dailies: Dailies, board: Path) -> None:
