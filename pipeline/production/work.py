@@ -83,6 +83,8 @@ class LeaseKeeper:
             except BackendUnavailable as error:
                 # The lease may run out meanwhile; its fence then keeps the late result out.
                 log.warning("lease of %s not renewed: %s", self._claim.label, error)
+            except Exception:
+                log.exception("lease of %s not renewed; tried again", self._claim.label)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.errors import BackendUnavailable, ConfigurationError, MediaError, StaleLease
 from pipeline.production import perform as performing
+from pipeline.production import work as working
 from pipeline.production.perform import Ended, perform
 from pipeline.production.planning import plan_take
 from pipeline.production.states import TakeState
@@ -119,6 +121,22 @@ def test_a_worker_that_is_shut_down_stops_even_if_the_database_does_not_answer(
 
     with mock.patch.object(performing, "give_back", side_effect=gone), pytest.raises(SystemExit):
         performed(production, step_id, raising(SystemExit(0)))
+
+
+def test_a_lease_is_renewed_again_after_an_error_that_nobody_expected(production: Production, step_id: str) -> None:
+    held = production.claim(step_id)
+    assert held is not None
+    studio = replace(production.studio, settings=replace(production.studio.settings, lease_s=0.03))
+    keeper = working.LeaseKeeper(studio, held)
+
+    with mock.patch.object(working, "renew", side_effect=[ZeroDivisionError("a fault"), False]) as renewed:
+        keeper.start()
+        keeper._lost.wait(20)
+        keeper.stop()
+
+    assert renewed.call_count == 2
+    with pytest.raises(StaleLease):
+        keeper.progress(0.5)
 
 
 def test_a_take_whose_outcome_is_unknown_waits_for_a_person_and_keeps_its_price(production: Production) -> None:
