@@ -136,7 +136,7 @@ def _write(out: Console, document: dict[str, Any]) -> None:
 def _misused(error: typer.TyperException, out: Console, err: Console, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = str(context.command_path) if context is not None else "dailies"
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")  # pydantic's word, which Typer passes on
     if not message:  # a group without a command: its help was shown
         return error.exit_code
     what = message if message.endswith((".", "?", "!")) else f"{message}."

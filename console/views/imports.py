@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from console.views.words import count, length, line
+from console.views.words import Place, count, length, line
 from pipeline.errors import Problem
 from pipeline.storyboard.schema import Storyboard
 
@@ -22,8 +23,8 @@ def imported(storyboard: Storyboard, out: Path, lost: Sequence[Problem]) -> Rend
         line(storyboard.title or storyboard.id, "bold"),
         f"  {count(len(shots), 'shot')}, about {length(seconds)}",
     )
-    rows: list[RenderableType] = [head, line(f"  {out}")]
+    rows: list[RenderableType] = [head, Place("  Board", str(out))]
     if lost:
         rows.append(line(f"  {count(len(lost), 'warning')}, named above", "yellow"))
-    rows.append(line(f"  Make the preview with: dailies run {out} -o {out.stem}.mp4", "dim"))
+    rows.append(Place("  Make the preview with", shlex.join(["dailies", "run", str(out), "-o", f"{out.stem}.mp4"])))
     return Group(*rows)

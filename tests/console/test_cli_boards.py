@@ -191,3 +191,23 @@ def test_what_is_no_foreign_storyboard_is_not_imported(dailies: Dailies, board: 
 
     assert said.code == 2
     assert not (tmp_path / "copy.yaml").exists()
+
+
+def test_what_to_run_after_an_import_can_be_copied_from_a_narrow_terminal(
+    dailies: Dailies, foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = tmp_path / "a walk.yaml"
+
+    said = dailies("import", foreign, "-o", out)
+
+    assert said.code == 0
+    assert f"dailies run '{out}' -o 'a walk.mp4'" in said.out
+
+
+def test_a_word_that_is_none_of_the_choices_is_named_with_them(dailies: Dailies, board: Path) -> None:
+    said = dailies("quote", board, "--stage", "prev")
+
+    assert said.code == 2
+    assert "'prev' is not one of 'preview', 'final'." in said.err
+    assert "Value error" not in said.err
