@@ -223,5 +223,7 @@ def _require_running(cut: CutRow) -> None:
         raise InputError(
             f"the cut is {cut.state.replace('_', ' ')}: nothing runs.",
             where=cut.id,
-            remedy="`dailies retry` makes it go on." if cut.state != CutState.DELIVERED else "",
+            remedy="`dailies retry` makes it go on."
+            if cut.state != CutState.DELIVERED
+            else "`dailies retry` with --shot makes a shot anew.",
         )
