@@ -144,7 +144,8 @@ def _look(report: dict[str, Any] | None) -> Text:
         reason = str(deviations[0].get("reason", ""))
         return line(f"{count(len(names), 'outlier')}: {', '.join(names)}. {reason}{tail}", "yellow")
     if not compared:
-        return Text("not compared: no two shots share a place or a character", "dim")
+        reasons = list(dict.fromkeys(str(each) for each in report.get("not_compared", {}).values()))
+        return line(f"not compared: {'; '.join(reasons)}" if reasons else "not compared: there is nothing to", "dim")
     return Text(f"{count(compared, 'shot')} compared, none stands out{tail}")
 
 

@@ -23,7 +23,10 @@ from pipeline.production.views import lock_cut
 from pipeline.store.tables import ShotRow, StepRow
 
 RETRY_AFTER_S = (2.0, 8.0, 30.0)
-"""Waits after the first, second and later failures of a step's surroundings."""
+"""Waits after the first, second and later unexpected failures of a step."""
+
+POSTPONED_S, POSTPONED_AT_MOST_S = 2.0, 300.0
+"""Wait after the first failure of a step's surroundings, doubled with each, and the longest wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,25 @@ def fail(studio: Studio, held: Claim, error: str, *, for_good: bool) -> list[Ste
         wait = RETRY_AFTER_S[min(held.attempt - 1, len(RETRY_AFTER_S) - 1)]
         row.not_before = studio.clock() + timedelta(seconds=wait)
         return []
+
+
+def postpone(studio: Studio, held: Claim, error: str) -> None:
+    """Put a step off because what it works with fails: the disk, the storage, the database.
+
+    Such a failure says nothing of the step itself: it is no attempt and never kills it. The step waits
+    longer each time, and goes on when the outage is over.
+
+    Raises:
+        StaleLease: If the claim no longer holds; nothing was changed.
+    """
+    with studio.database.write() as session:
+        row = held_step(session, held)
+        row.state, row.lease_owner, row.lease_expires_at = StepState.DUE, None, None
+        row.published_at, row.error = None, error[:4000]
+        row.attempts -= 1
+        row.setbacks += 1
+        wait = min(POSTPONED_S * 2 ** min(row.setbacks - 1, 16), POSTPONED_AT_MOST_S)
+        row.not_before = studio.clock() + timedelta(seconds=wait)
 
 
 def give_back(studio: Studio, held: Claim) -> None:

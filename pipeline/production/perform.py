@@ -8,7 +8,7 @@ from enum import StrEnum
 from importlib import import_module
 
 from pipeline.errors import BackendUnavailable, DailiesError, StaleLease
-from pipeline.production.leases import Claim, claim, complete, fail, give_back
+from pipeline.production.leases import Claim, claim, complete, fail, give_back, postpone
 from pipeline.production.outbox import StepMessage
 from pipeline.production.states import StepKind
 from pipeline.production.studio import Studio
@@ -58,13 +58,13 @@ def _attempt(studio: Studio, held: Claim) -> tuple[Ended, list[StepMessage]]:
     try:
         code: StepCode = import_module(_CODE[held.kind]).execute
         with working(studio, held) as work:
-            effect = code(work)
-        return Ended.DONE, complete(studio, held, effect)
+            return Ended.DONE, complete(studio, held, code(work))
     except StaleLease:
         raise
     except (BackendUnavailable, OSError) as error:
         log.warning("%s %s: %s", held.kind, held.label, error)
-        return Ended.WILL_RETRY, fail(studio, held, str(error), for_good=False)
+        postpone(studio, held, str(error))
+        return Ended.WILL_RETRY, []
     except DailiesError as error:
         log.warning("%s %s: %s", held.kind, held.label, error)
         return Ended.FAILED, fail(studio, held, str(error), for_good=True)

@@ -166,7 +166,7 @@ def _status(session: Session, cut: CutRow, *, whole: bool) -> CutStatus:
         stage=cut.stage,
         state=CutState(cut.state),
         paused=cut.paused,
-        reason=cut.reason,
+        reason=cut.reason or (_troubles(session, cut).get(None, "") if whole else ""),
         remedy=_remedy(cut),
         counts=dict(counts),
         progress=_progress(session, cut, {ShotState(state): count for state, count in counts}),
@@ -229,10 +229,22 @@ def _shots(session: Session, cut: CutRow) -> tuple[ShotStatus, ...]:
         row.shot_id: row
         for row in session.scalars(select(StepRow).where(StepRow.cut_id == cut.id, StepRow.state == StepState.RUNNING))
     }
-    return tuple(_shot(cut, shot, by_shot.get(shot.id, []), running.get(shot.id)) for shot in shots_of(session, cut.id))
+    troubles = _troubles(session, cut)
+    return tuple(
+        _shot(cut, shot, by_shot.get(shot.id, []), running.get(shot.id), troubles.get(shot.id, ""))
+        for shot in shots_of(session, cut.id)
+    )
 
 
-def _shot(cut: CutRow, shot: ShotRow, takes: Sequence[TakeRow], step: StepRow | None) -> ShotStatus:
+def _troubles(session: Session, cut: CutRow) -> dict[str | None, str]:
+    """Return why steps wait to be tried again, by shot; under ``None`` for the cut's own."""
+    waiting = select(StepRow.shot_id, StepRow.error).where(
+        StepRow.cut_id == cut.id, StepRow.state.in_((StepState.DUE, StepState.PUBLISHED)), StepRow.error != ""
+    )
+    return {shot_id: f"Will be tried again: {error}" for shot_id, error in session.execute(waiting)}
+
+
+def _shot(cut: CutRow, shot: ShotRow, takes: Sequence[TakeRow], step: StepRow | None, trouble: str) -> ShotStatus:
     stuck = shot.state in (ShotState.NEEDS_ATTENTION, ShotState.CANCELLED)
     return ShotStatus(
         key=shot.key,
@@ -240,7 +252,7 @@ def _shot(cut: CutRow, shot: ShotRow, takes: Sequence[TakeRow], step: StepRow | 
         tier=shot.tier,
         progress=step.progress if step else 0.0,
         doing=step.kind if step else "",
-        reason=shot.reason,
+        reason=shot.reason or trouble,
         remedy=f"dailies retry {cut.id} --shot {shot.key}" if stuck else "",
         placeholder=shot.placeholder,
         accepted_take=shot.accepted_take_id,

@@ -17,9 +17,10 @@ from pipeline.production import work as working
 from pipeline.production.perform import Ended, perform
 from pipeline.production.planning import plan_take
 from pipeline.production.states import TakeState
+from pipeline.production.status import cut_status
 from pipeline.production.steer import cancel, retry
 from pipeline.production.work import Work
-from pipeline.store.tables import CutRow, TakeRow
+from pipeline.store.tables import CutRow, StepRow, TakeRow
 from tests.support.production import Production, board, step_code
 
 
@@ -71,6 +72,21 @@ def test_what_may_pass_is_tried_again_later(production: Production, step_id: str
 
     assert state(production, step_id) == "due"
     assert str(error) in production.value("SELECT error FROM steps")
+
+
+def test_an_outage_however_long_kills_no_step_and_uses_up_no_attempt(production: Production, step_id: str) -> None:
+    waits: list[float] = []
+    for _ in range(12):
+        assert performed(production, step_id, raising(OSError(28, "No space left"))) is Ended.WILL_RETRY
+        with production.studio.database.read() as session:
+            waits.append((session.get_one(StepRow, step_id).not_before - production.clock()).total_seconds())
+        production.clock.advance(400)
+
+    assert production.value("SELECT attempts FROM steps") == 0
+    assert waits[:4] == [2, 4, 8, 16]
+    assert max(waits) == waits[-1] == 300
+    status = cut_status(production.studio, production.value("SELECT id FROM cuts"))
+    assert "No space left" in status.shots[0].reason
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("no such engine."), MediaError("it can't be decoded.")])
