@@ -217,7 +217,7 @@ def test_what_makes_no_sense_for_a_delivered_cut_is_refused_in_a_sentence(produc
     cut = submitted(production, 1)
     production.run()
 
-    with pytest.raises(InputError, match="the cut is delivered: nothing runs. .*--shot"):
+    with pytest.raises(InputError, match=r"the cut is delivered: nothing runs. .*--shot"):
         what(production.studio, cut)
 
 
