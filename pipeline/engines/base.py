@@ -26,8 +26,8 @@ class Rendered:
     Attributes:
         path: The clip, complete and closed.
         facts: What the engine wants kept on the take (its version, what it could not honour).
-        last_frame: The clip's last frame without burnt-in text, a PNG of the clip's size, if the engine can
-            give one; production keeps it for shots that continue this one.
+        last_frame: The clip's last frame without burnt-in text, a PNG of the clip's size, if it was asked
+            for and the engine can give one.
     """
 
     path: Path
@@ -61,6 +61,8 @@ class LocalEngine(Engine):
         images: Mapping[str, Path],
         out: Path,
         progress: Progress,
+        *,
+        last_frame: bool = False,
     ) -> Rendered:
         """Render one take.
 
@@ -70,6 +72,7 @@ class LocalEngine(Engine):
             images: Local file of each picture in ``request.images()``, by content hash.
             out: File to write (MP4); its folder exists.
             progress: Told how far the work is.
+            last_frame: Whether a clean last frame is wanted, for a shot that continues this one.
 
         Raises:
             EngineError: If it can't be rendered; says why.

@@ -290,7 +290,7 @@ def test_the_clean_last_frame_is_the_clips_last_frame_without_its_text(
     request = request_for(width=640, height=360, size="medium", move="push-in", dialogue=(speech,), **changes)
     out = tmp_path / "take.mp4"
 
-    made = AnimaticEngine().render(model, request, {PICTURE.sha256: file}, out, lambda _: None)
+    made = AnimaticEngine().render(model, request, {PICTURE.sha256: file}, out, lambda _: None, last_frame=True)
 
     assert made.last_frame == tmp_path / "take.last.png"
     last, clean = frames_of(out)[-1].astype(float), bgr_of(made.last_frame).astype(float)
@@ -302,7 +302,7 @@ def test_the_clean_last_frame_is_the_clips_last_frame_without_its_text(
     assert slate.max() > 30
     if not pictured:  # the text is gone: what stands there now is the place, as without dialogue and name
         bare = request.model_copy(update={"dialogue": (), "shot_id": "", "figures": (Figure(id="a", name=""),)})
-        again = AnimaticEngine().render(model, bare, {}, tmp_path / "bare.mp4", lambda _: None)
+        again = AnimaticEngine().render(model, bare, {}, tmp_path / "bare.mp4", lambda _: None, last_frame=True)
         assert np.array_equal(bgr_of(again.last_frame), clean.astype(np.uint8))
 
 

@@ -94,9 +94,9 @@ def test_a_sheet_lands_where_it_is_placed_whichever_way_it_is_laid(scale: float)
     lay_affine(exact, sheet, np.array([[scale, 0, place.dx], [0, scale, place.dy]]))
 
     inner = (slice(4, -4), slice(4, -4))
-    for name in ("y", "u", "v"):
-        off = np.abs(getattr(quick, name)[inner].astype(int) - getattr(exact, name)[inner].astype(int))
-        assert off.mean() < 2.5
+    assert np.abs(quick.y[inner].astype(int) - exact.y[inner].astype(int)).mean() < 2.5
+    for name in ("u", "v"):  # colour lies on whole pixels of its own
+        assert np.abs(shift_between(getattr(quick, name)[inner], getattr(exact, name)[inner])).max() < 0.6
     assert np.abs(shift_between(quick.y[inner], exact.y[inner])).max() < 0.03
 
 

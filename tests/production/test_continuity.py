@@ -18,9 +18,13 @@ CLEAN = b"a last frame without burnt-in text"
 class StillEngine(SimulatedEngine):
     """Hands in a clean last frame with each clip."""
 
-    def render(self, model: str, request: Any, images: Any, out: Path, progress: Any) -> Rendered:
-        """Render, and leave a still beside the clip."""
+    def render(
+        self, model: str, request: Any, images: Any, out: Path, progress: Any, *, last_frame: bool = False
+    ) -> Rendered:
+        """Render, and leave a still beside the clip if one is wanted."""
         made = super().render(model, request, images, out, progress)
+        if not last_frame:
+            return made
         still = out.with_suffix(".last.png")
         still.write_bytes(CLEAN + request.shot_id.encode())
         return Rendered(made.path, made.facts, still)

@@ -113,8 +113,10 @@ class SimulatedEngine(LocalEngine):
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
 
-    def render(self, model: str, request: Any, images: Any, out: Path, progress: Any) -> Rendered:
-        del images
+    def render(
+        self, model: str, request: Any, images: Any, out: Path, progress: Any, *, last_frame: bool = False
+    ) -> Rendered:
+        del images, last_frame
         if self._fate.engine_fails:
             raise EngineError("the simulated engine can't.", where=model)
         progress(0.5)

@@ -67,8 +67,7 @@ def write_still(canvas: Canvas, out: Path) -> None:
         EngineError: If it can't be written.
     """
     try:
-        # Not compressed: most last frames are never asked for, and this one leaves with the scratch folder.
-        cv2.imencode(".png", picture_of(canvas), (cv2.IMWRITE_PNG_COMPRESSION, 0))[1].tofile(out)
+        cv2.imencode(".png", picture_of(canvas), (cv2.IMWRITE_PNG_COMPRESSION, 1))[1].tofile(out)
     except OSError as error:
         out.unlink(missing_ok=True)
         raise EngineError(

@@ -22,7 +22,7 @@ class AnimaticEngine(LocalEngine):
     """Draws a shot from its card: free, fast, the same for the same request."""
 
     name: ClassVar[str] = "animatic"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def render(
         self,
@@ -31,6 +31,8 @@ class AnimaticEngine(LocalEngine):
         images: Mapping[str, Path],
         out: Path,
         progress: Progress,
+        *,
+        last_frame: bool = False,
     ) -> Rendered:
         """Render one take; see the base class."""
         _check(model, request)
@@ -43,9 +45,11 @@ class AnimaticEngine(LocalEngine):
                 clip.write(shot.frame(index))
                 if index % REPORT_EVERY == 0:
                     progress(index / request.frames)
-            write_still(shot.clean(request.frames - 1), still_of(out))
+            if last_frame:
+                write_still(shot.clean(request.frames - 1), still_of(out))
         progress(1.0)
-        return Rendered(out, {"engine": self.name, "version": self.version, **shot.facts}, still_of(out))
+        facts = {"engine": self.name, "version": self.version, **shot.facts}
+        return Rendered(out, facts, still_of(out) if last_frame else None)
 
 
 def _check(model: str, request: GenerationRequest) -> None:

@@ -171,6 +171,27 @@ def _sample(plane: Plane, width: int, height: int, scale: float, left: float, to
     return cv2.getRectSubPix(scaled, (width, height), at)
 
 
+def _sample_colour(plane: Plane, width: int, height: int, scale: float, left: float, top: float) -> Any:
+    """Return the same of a colour plane, placed on its nearest whole pixel.
+
+    A colour plane has half the frame's size, and the eye takes edges from the luma: half a pixel of
+    colour more or less is not seen, and a plain shift becomes a copy.
+    """
+    scaled = plane
+    if scale != 1.0:
+        rows, columns = plane.shape
+        x0 = min(max(0, math.floor(left / scale) - 1), columns - 2)
+        y0 = min(max(0, math.floor(top / scale) - 1), rows - 2)
+        x1 = min(columns, x0 + math.ceil((width + 3) / scale) + 3)
+        y1 = min(rows, y0 + math.ceil((height + 3) / scale) + 3)
+        scaled = cv2.resize(plane[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        left, top = left - x0 * scale, top - y0 * scale
+    x, y = round(left), round(top)
+    if x >= 0 and y >= 0 and x + width <= scaled.shape[1] and y + height <= scaled.shape[0]:
+        return scaled[y : y + height, x : x + width]
+    return cv2.getRectSubPix(scaled, (width, height), (x + (width - 1) / 2, y + (height - 1) / 2))
+
+
 def solid_row(canvas: Canvas, sheet: Sheet, place: Placement) -> int:
     """Return the row of the frame from which on the sheet hides all that is behind it, even."""
     height, width = canvas.y.shape
@@ -213,9 +234,9 @@ def lay(canvas: Canvas, sheet: Sheet, place: Placement, until: int = 1 << 20) ->
     )
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
     half = (across // 2, down // 2, place.scale, (x0 - left) / 2, (y0 - top) / 2)
-    through = _sample(sheet.clear_half, *half)
-    _over(canvas.u[window], _sample(sheet.cb, *half), through)
-    _over(canvas.v[window], _sample(sheet.cr, *half), through)
+    through = _sample_colour(sheet.clear_half, *half)
+    _over(canvas.u[window], _sample_colour(sheet.cb, *half), through)
+    _over(canvas.v[window], _sample_colour(sheet.cr, *half), through)
 
 
 def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: tuple[int, int, int, int]) -> None:
@@ -227,8 +248,8 @@ def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, bo
     canvas.y[y0:y1, x0:x1] = _sample(sheet.luma, across, down, scale, x0 - left, y0 - top)
     half = (across // 2, down // 2, scale, (x0 - left) / 2, (y0 - top) / 2)
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
-    canvas.u[window] = _sample(sheet.cb, *half)
-    canvas.v[window] = _sample(sheet.cr, *half)
+    canvas.u[window] = _sample_colour(sheet.cb, *half)
+    canvas.v[window] = _sample_colour(sheet.cr, *half)
 
 
 def lay_sheared(canvas: Canvas, sheet: Sheet, place: Placement, shear: float) -> None:

@@ -22,15 +22,18 @@ def execute(work: Work) -> Effect:
     planned = plan_take(work)
     if planned.state is not TakeState.GENERATING:
         return _nothing  # adopted, or an earlier run of this step had ended its take
+    with work.studio.database.read() as session:
+        continued = session.get_one(ShotRow, work.claim.shot_id).continued
     try:
-        rendered = _render(work, planned)
+        rendered = _render(work, planned, last_frame=continued)
     except EngineError as error:
         return _failed(work, planned, str(error))
     artifact = work.studio.artifacts.add(rendered.path, suffix=".mp4")
-    return _generated(work, planned, rendered, artifact, _last_frame(work, rendered))
+    last_frame = work.studio.artifacts.add(rendered.last_frame).sha256 if rendered.last_frame else None
+    return _generated(work, planned, rendered, artifact, last_frame)
 
 
-def _render(work: Work, planned: Planned) -> Rendered:
+def _render(work: Work, planned: Planned, *, last_frame: bool) -> Rendered:
     engine = load_engine(planned.engine)
     if not isinstance(engine, LocalEngine):
         raise ConfigurationError(
@@ -43,16 +46,7 @@ def _render(work: Work, planned: Planned) -> Rendered:
         for image in planned.request.images()
     }
     out = work.scratch / "take.mp4"
-    return engine.render(planned.model, planned.request, images, out, work.progress)
-
-
-def _last_frame(work: Work, rendered: Rendered) -> str | None:
-    """Keep the engine's own last frame, which has no burnt-in text, if another shot starts from it."""
-    if rendered.last_frame is None:
-        return None
-    with work.studio.database.read() as session:
-        continued = session.get_one(ShotRow, work.claim.shot_id).continued
-    return work.studio.artifacts.add(rendered.last_frame).sha256 if continued else None
+    return engine.render(planned.model, planned.request, images, out, work.progress, last_frame=last_frame)
 
 
 def _nothing(_session: Session) -> None:
