@@ -6,6 +6,7 @@ The broker it starts is as disposable as any: everything that matters is in the 
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import secrets
@@ -264,6 +265,7 @@ class EmbeddedStack:
                 stdout=output,
                 stderr=output,
                 env=environment,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one prctl call, no lock is taken
                 start_new_session=True,  # Ctrl-C is for us; we end the group ourselves
             )
         self._children[name] = _Child(name, process)
@@ -279,6 +281,20 @@ class EmbeddedStack:
         return BackendUnavailable(
             f"{what} did not start.", where=str(self._log_of(name)), remedy=f"Its log ends with:\n{tail}"
         )
+
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel to end this process when the one that starts it is gone, even by kill -9 (Linux).
+
+    Else an orphaned worker would go on generating, and spending, with nobody watching. The kernel goes by the
+    thread that starts it: commands start and tend the stack from their main thread.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def find_redis_server(environment: Mapping[str, str]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +17,9 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NotReached
 
 from pipeline.settings import Settings, read_settings
+from workers import embedded
 from workers.embedded import EmbeddedStack
-from workers.stackfile import StackFile, read_stackfile, write_stackfile
+from workers.stackfile import StackFile, is_alive, read_stackfile, write_stackfile
 
 pytestmark = pytest.mark.stack
 
@@ -82,7 +85,9 @@ def test_a_guest_starts_a_stack_of_its_own_when_the_owner_has_ended(tmp_path: Pa
         )
 
 
-def _killed_owner(home: Path, told: Any) -> None:
+def _killed_owner(home: Path, told: Any, orphans: bool) -> None:
+    if orphans:
+        embedded._LIBC = None  # as where the kernel ends no orphans
     stack = broker_of(home)
     stack.start()
     told.send(stack._children["redis"].process.pid)
@@ -91,7 +96,7 @@ def _killed_owner(home: Path, told: Any) -> None:
 
 def test_what_a_killed_owner_left_is_ended_though_its_process_number_lives_again(tmp_path: Path) -> None:
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_killed_owner, args=(tmp_path, theirs))
+    process = multiprocessing.get_context("spawn").Process(target=_killed_owner, args=(tmp_path, theirs, True))
     process.start()
     orphan = ours.recv()
     process.join()
@@ -105,6 +110,20 @@ def test_what_a_killed_owner_left_is_ended_though_its_process_number_lives_again
 
     with pytest.raises(NotReached):
         Redis.from_url(left.broker_url).ping()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends orphans")
+def test_what_a_killed_owner_started_ends_with_it(tmp_path: Path) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_killed_owner, args=(tmp_path, theirs, False))
+    process.start()
+    orphan = ours.recv()
+    process.join()
+
+    give_up = time.monotonic() + 60
+    while is_alive(orphan):
+        assert time.monotonic() < give_up, "redis-server outlived the command that started it"
+        time.sleep(0.05)
 
 
 def test_a_broker_whose_files_are_damaged_starts_empty(tmp_path: Path) -> None:
