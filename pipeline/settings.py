@@ -82,9 +82,7 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
     return Path(value).expanduser().absolute() if value else None
 
 
-def _number(
-    env: Mapping[str, str], name: str, default: float, *, least: float = 0.0, most: float = 86400.0
-) -> float:
+def _number(env: Mapping[str, str], name: str, default: float, *, least: float = 0.0, most: float = 86400.0) -> float:
     text = env.get(name)
     if not text:
         return default
