@@ -150,7 +150,7 @@ def _groups(takes: Sequence[TakeSignature], limits: ConsistencyLimits) -> list[t
         variant = f", {take.variant}" if take.variant else ""
         names = [(f"location {take.location}{variant}", 1.0)] if take.location else []
         names += [(f"character {name}{variant}", _CHARACTER_FACTOR) for name in sorted(set(take.characters))]
-        names.append(("the whole cut", limits.cut_factor))
+        names.append((f"the whole cut{variant}", limits.cut_factor))
         for name, factor in names:
             found.setdefault(name, ([], factor))[0].append(take)
     return [(name, members, factor) for name, (members, factor) in sorted(found.items()) if len(members) > 1]

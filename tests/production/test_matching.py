@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
 from pipeline.checks.consistency import compare
+from pipeline.production.boards import Board
 from pipeline.production.steps import match
+from pipeline.store.tables import ShotRow, TakeRow
+from pipeline.storyboard.schema import Storyboard
 from tests.support.production import Production, board
 
 
@@ -39,3 +43,28 @@ def test_a_shot_whose_look_could_not_be_measured_and_a_placeholder_are_named_as_
 
 def test_a_comparison_that_could_not_be_made_has_not_passed(report: dict[str, object]) -> None:
     assert report["passed"] is None
+
+
+def test_a_place_in_another_scene_may_look_otherwise_and_is_compared_within_its_scene_only() -> None:
+    storyboard = Storyboard.model_validate(
+        {
+            "schema_version": 1,
+            "id": "two-scenes",
+            "locations": {"coast": {}},
+            "shots": [
+                {"id": "day", "prompt": "waves", "location": "coast", "scene": "Morning"},
+                {"id": "night", "prompt": "waves", "location": "coast", "scene": "Night"},
+                {"id": "free", "prompt": "waves", "scene": "Night"},
+            ],
+        }
+    )
+    board = Board("b", "h", "f", storyboard, {}, {shot.id: shot for shot in storyboard.shots})
+    measured = {"signature": object()}
+
+    with mock.patch.object(match, "Measurements") as measurements, mock.patch.object(match, "TakeSignature") as made:
+        measurements.model_validate.return_value = SimpleNamespace(**measured)
+        for shot in storyboard.shots:
+            match._signature(board, ShotRow(key=shot.id), TakeRow(measurements={}))
+
+    asked = [(call.kwargs["location"], call.kwargs["variant"]) for call in made.call_args_list]
+    assert asked == [("coast", "Morning"), ("coast", "Night"), ("Night", "")]

@@ -55,6 +55,8 @@ def _signature(board: Board, shot: ShotRow, take: TakeRow) -> TakeSignature | No
         shot_id=shot.key,
         location=written.location or written.scene or None,
         characters=tuple(sorted({who.id for who in written.characters})),
+        # A place may look otherwise in another scene: it is another time of day, or what happened there shows.
+        variant=written.scene if written.location else "",
         signature=measured.signature,
     )
 
