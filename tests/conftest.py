@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis profiles.
+"""What all tests share: hypothesis profiles, and signals as a terminal gives them.
 
 The default one tries the same examples every time, so that a failure is the change's own. Look for new
 ones with ``pytest --hypothesis-profile=thorough``.
@@ -6,7 +6,13 @@ ones with ``pytest --hypothesis-profile=thorough``.
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
+
+# A job in the background of a script has Ctrl-C ignored, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
