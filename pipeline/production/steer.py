@@ -60,7 +60,7 @@ def retry(studio: Studio, cut_id: str, shot_keys: Sequence[str] = (), *, placeho
             for a shot that has a take.
     """
     with studio.database.write() as session:
-        cut = lock_cut(session, find_cut(session, cut_id).id)
+        cut = _locked(session, cut_id)
         shots = _chosen(shots_of(session, cut.id), shot_keys, cut, placeholder=placeholder)
         if not shots and not _is_stuck(session, cut):
             raise InputError("no shot needs a retry.", where=cut.id, remedy="Name one with --shot.")
@@ -159,6 +159,11 @@ def _place(shot: ShotRow) -> None:
     shot.round += 1
 
 
+def _locked(session: Session, cut_id: str) -> CutRow:
+    """Return a cut by its id or the begin of it, its row locked until the transaction ends."""
+    return lock_cut(session, find_cut(session, cut_id).id)
+
+
 def pause(studio: Studio, cut_id: str) -> None:
     """Let what runs finish and start nothing more.
 
@@ -167,7 +172,7 @@ def pause(studio: Studio, cut_id: str) -> None:
         InputError: If the cut is over.
     """
     with studio.database.write() as session:
-        cut = lock_cut(session, find_cut(session, cut_id).id)
+        cut = _locked(session, cut_id)
         _require_running(cut)
         cut.paused = True
         # Their messages find a paused cut; nothing is sent again for them until it is resumed.
@@ -186,7 +191,7 @@ def resume(studio: Studio, cut_id: str) -> None:
         InputError: If the cut is over.
     """
     with studio.database.write() as session:
-        cut = lock_cut(session, find_cut(session, cut_id).id)
+        cut = _locked(session, cut_id)
         _require_running(cut)
         cut.paused = False
     sweep(studio)
@@ -200,7 +205,7 @@ def cancel(studio: Studio, cut_id: str) -> None:
         InputError: If the cut is over.
     """
     with studio.database.write() as session:
-        cut = lock_cut(session, find_cut(session, cut_id).id)
+        cut = _locked(session, cut_id)
         if cut.state != CutState.NEEDS_ATTENTION:
             _require_running(cut)
         now = studio.clock()

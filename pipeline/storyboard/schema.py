@@ -621,6 +621,3 @@ class Storyboard(Part):
                 if path:
                     paths[path] = None
         return tuple(paths)
-
-
-TEMPLATE_FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
