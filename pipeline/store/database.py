@@ -106,7 +106,8 @@ class Database:
 
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-            with self.engine.execution_options(dailies_write=True).begin() as connection:
+            writer = self.engine.execution_options(dailies_write=True)
+            with writer.connect() as connection, _without_foreign_keys(connection), connection.begin():
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
 
@@ -125,6 +126,23 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _without_foreign_keys(connection: Connection) -> Generator[None]:
+    """Let a migration copy a table on SQLite: with foreign keys on, dropping the old one deletes what refers to it.
+
+    Outside of a transaction, where alone SQLite heeds it (https://www.sqlite.org/lang_altertable.html, section 7).
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = connection.connection
+    raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys=ON")
 
 
 def _json(value: Any) -> str:

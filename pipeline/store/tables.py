@@ -87,6 +87,16 @@ class StoryboardRow(Base):
     created_at: Mapped[datetime]
 
 
+class CampaignRow(Base):
+    """A batch of storyboards with one cap. ``key`` is the name that people give it."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+
+
 class CutRow(Base):
     """One version of a storyboard's film."""
 
@@ -108,6 +118,7 @@ class CutRow(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     storyboard_id: Mapped[str] = mapped_column(ForeignKey("storyboards.id"), index=True)
+    campaign_id: Mapped[str | None] = mapped_column(ForeignKey("campaigns.id"), index=True)
     identity: Mapped[str] = mapped_column(Hash, unique=True)
     stage: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(24), index=True)
@@ -200,8 +211,73 @@ class TakeRow(Base):
     measurements: Mapped[dict[str, Any] | None]
     verdict: Mapped[dict[str, Any] | None]
     reason: Mapped[str] = mapped_column(String(4000), server_default="")
+    trouble: Mapped[str] = mapped_column(String(24), server_default="")
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+
+class JobRow(Base):
+    """What was asked of a provider for one take: the row is committed before the call, and outlives its caller.
+
+    ``asking``: the create call is under way, or its caller died in it. ``unsure``: the answer is lost. ``running``:
+    the provider has it, under ``provider_job``. ``held``: possibly spent, and no means of finding out are left.
+    ``waiting``: the provider did not accept it yet. ``ended``: the outcome is known and settled.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        _one_of("state", "waiting", "asking", "unsure", "running", "held", "ended"),
+        UniqueConstraint("engine", "provider_job"),
+        CheckConstraint("state != 'running' OR provider_job IS NOT NULL", name="running_is_known"),
+        Index("ix_jobs_state_next_poll_at", "state", "next_poll_at"),
+        Index("ix_jobs_model_state", "model", "state"),
+        Index("ix_jobs_lease_owner", "lease_owner"),
+    )
+
+    take_id: Mapped[str] = mapped_column(ForeignKey("takes.id", ondelete="CASCADE"), primary_key=True)
+    cut_id: Mapped[str] = mapped_column(ForeignKey("cuts.id", ondelete="CASCADE"), index=True)
+    engine: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(160))
+    share: Mapped[str] = mapped_column(Id)
+    state: Mapped[str] = mapped_column(String(16))
+    provider_job: Mapped[str | None] = mapped_column(String(400))
+    ticket: Mapped[dict[str, Any]]
+    fence: Mapped[int] = mapped_column(server_default="0")
+    lease_owner: Mapped[str | None] = mapped_column(String(200))
+    lease_expires_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
+    next_poll_at: Mapped[datetime]
+    cancel_asked_at: Mapped[datetime | None]
+    progress: Mapped[float] = mapped_column(server_default="0")
+    setbacks: Mapped[int] = mapped_column(server_default="0")
+    outcome: Mapped[str] = mapped_column(String(24), server_default="")
+    error: Mapped[str] = mapped_column(String(4000), server_default="")
+    ended_at: Mapped[datetime | None]
+
+
+class LaneRow(Base):
+    """An engine's account, as far as its limits go: whoever asks a provider for something holds this row."""
+
+    __tablename__ = "lanes"
+
+    engine: Mapped[str] = mapped_column(String(64), primary_key=True)
+    blocked_until: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(String(4000), server_default="")
+    setbacks: Mapped[int] = mapped_column(server_default="0")
+
+
+class AskRow(Base):
+    """One create call of the last minute, for limits per minute."""
+
+    __tablename__ = "asks"
+    __table_args__ = (Index("ix_asks_engine_at", "engine", "at"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    engine: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(160))
+    at: Mapped[datetime]
 
 
 class MezzanineRow(Base):
@@ -245,6 +321,7 @@ class StepRow(Base):
         CheckConstraint("attempts <= max_attempts", name="attempts_capped"),
         Index("ix_steps_state_not_before", "state", "not_before"),
         Index("ix_steps_queue_state", "queue", "state"),
+        Index("ix_steps_waiting_for_state", "waiting_for", "state"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -257,6 +334,7 @@ class StepRow(Base):
     queue: Mapped[str] = mapped_column(String(32))
     priority: Mapped[int]
     payload: Mapped[dict[str, Any]]
+    waiting_for: Mapped[str | None] = mapped_column(String(160))
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(server_default="0")
     max_attempts: Mapped[int] = mapped_column(server_default="4")
@@ -289,4 +367,18 @@ class LedgerRow(Base):
     take_id: Mapped[str] = mapped_column(ForeignKey("takes.id"), index=True)
     model: Mapped[str] = mapped_column(String(160))
     amount_micro_usd: Mapped[int] = mapped_column(BigInteger)
+    period: Mapped[str] = mapped_column(String(7), server_default="")
     at: Mapped[datetime]
+
+
+class PurseRow(Base):
+    """What is spent and reserved under one cap. It follows from the ledger, and is there to be held by a reservation.
+
+    Keys: ``account:2026-11`` (a calendar month, UTC), ``campaign:<id>``, ``cut:<id>``.
+    """
+
+    __tablename__ = "purses"
+
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    cap_micro_usd: Mapped[int | None] = mapped_column(BigInteger)
+    committed_micro_usd: Mapped[int] = mapped_column(BigInteger, server_default="0")
