@@ -7,6 +7,7 @@ fields, and survives pickling, so that it can cross a process border unchanged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 EXIT_DELIVERED = 0
 EXIT_BAD_INPUT = 2
@@ -131,6 +132,46 @@ class BackendUnavailable(DailiesError):  # noqa: N818 - reads as what it is
 
 class EngineError(DailiesError):
     """An engine could not generate a take."""
+
+
+class Trouble(StrEnum):
+    """What went wrong with a provider; each has one consequence (docs/reliability.md)."""
+
+    TRANSIENT = "transient"
+    """It could not be reached or answers nonsense, and nothing was accepted: tried again later."""
+    CAPACITY = "capacity"
+    """Too much at once: everybody waits for as long as it says, then tries again."""
+    REFUSED = "refused"
+    """Its moderation refused the content: another model is asked."""
+    INVALID = "invalid"
+    """It can't do what was asked, whoever asks: another model is asked."""
+    OUT_OF_FUNDS = "out_of_funds"
+    """Our account there is empty, closed or unknown: another model is asked."""
+    RETIRED = "retired"
+    """The model is gone: another model is asked."""
+    FAILED = "failed"
+    """It took the job and could not do it: a new attempt."""
+    UNCERTAIN = "uncertain"
+    """Nobody knows whether it accepted: looked up where that is possible, else held; never asked again."""
+
+
+class ProviderError(EngineError):
+    """A provider refused, failed, or did not answer.
+
+    Args:
+        what: What went wrong, with the provider's own words.
+        trouble: What kind of trouble it is.
+        where: Engine, model or host.
+        remedy: What a person can do.
+        retry_after_s: For how long the provider asked to be left alone, in seconds.
+    """
+
+    def __init__(
+        self, what: str, *, trouble: Trouble, where: str = "", remedy: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.trouble = trouble
+        self.retry_after_s = retry_after_s
 
 
 class MediaError(DailiesError):

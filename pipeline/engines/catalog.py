@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pipeline.engines.base import Engine
+from pipeline.engines.base import Engine, RemoteEngine
 from pipeline.errors import ConfigurationError
 from pipeline.registry.files import nearest
+
+if TYPE_CHECKING:
+    from pipeline.engines.http import Wire
 
 GROUP: Final = "dailies.engines"
 """Entry point group of engines in other packages."""
@@ -74,12 +77,27 @@ def engine_class(name: str) -> type[Engine]:
 
 
 def load_engine(name: str) -> Engine:
-    """Return a new engine.
+    """Return a new engine that renders on this machine.
 
     Raises:
-        ConfigurationError: As :func:`engine_class`.
+        ConfigurationError: As :func:`engine_class`, and if the engine works remotely.
     """
-    return engine_class(name)()
+    found = engine_class(name)
+    if issubclass(found, RemoteEngine):
+        raise ConfigurationError(f"the engine {name!r} does not render on this machine.", where=name)
+    return found()
+
+
+def remote_engine(name: str, wire: Wire, environment: Mapping[str, str]) -> RemoteEngine:
+    """Return a new engine that speaks to a provider.
+
+    Raises:
+        ConfigurationError: As :func:`engine_class`, and if the engine does not work remotely.
+    """
+    found = engine_class(name)
+    if not issubclass(found, RemoteEngine):
+        raise ConfigurationError(f"the engine {name!r} works with no provider.", where=name)
+    return found(wire, environment)
 
 
 def missing_settings(name: str, environment: Mapping[str, str]) -> tuple[str, ...]:
