@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import postgres
 from tests.support.production import (
     Fate,
     Production,
@@ -15,6 +16,8 @@ from tests.support.production import (
     simulated_surroundings,
     template_database,
 )
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture(scope="session")
