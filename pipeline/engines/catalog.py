@@ -38,15 +38,17 @@ class Listed:
     Attributes:
         target: ``module:Class``.
         settings: What has to be configured; of each group one setting is enough.
+        remote: Whether it works with a provider.
     """
 
     target: str
     settings: tuple[tuple[str, ...], ...] = ()
+    remote: bool = True
 
 
 SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
     {
-        "animatic": Listed("pipeline.engines.animatic:AnimaticEngine"),
+        "animatic": Listed("pipeline.engines.animatic:AnimaticEngine", remote=False),
     }
 )
 
@@ -98,6 +100,15 @@ def remote_engine(name: str, wire: Wire, environment: Mapping[str, str]) -> Remo
     if not issubclass(found, RemoteEngine):
         raise ConfigurationError(f"the engine {name!r} works with no provider.", where=name)
     return found(wire, environment)
+
+
+def works_remotely(name: str) -> bool:
+    """Return whether an engine asks a provider instead of rendering on this machine.
+
+    Raises:
+        ConfigurationError: As :func:`engine_class`, of an engine that was added.
+    """
+    return SHIPPED[name].remote if name in SHIPPED else issubclass(engine_class(name), RemoteEngine)
 
 
 def missing_settings(name: str, environment: Mapping[str, str]) -> tuple[str, ...]:
