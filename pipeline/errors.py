@@ -200,3 +200,7 @@ class IllegalTransition(DailiesError):  # noqa: N818 - reads as what it is
 
 class StaleLease(DailiesError):  # noqa: N818 - reads as what it is
     """The step was taken over by another worker; this one's result is not used."""
+
+
+class LedgerConflict(DailiesError):  # noqa: N818 - reads as what it is
+    """A take's money was to be moved against what the ledger says of it: a fault of ours, never a person's."""

@@ -9,6 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.errors import ConfigurationError
+from pipeline.units import MicroUsd, usd
+
+_MOST_USD = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,10 @@ class Settings:
         sweep_interval_s: Seconds between two sweeps (``DAILIES_SWEEP_INTERVAL_S``).
         republish_after_s: How long a published step may wait, unclaimed, before the sweep looks
             whether its message was lost (``DAILIES_REPUBLISH_AFTER_S``).
+        account_cap: What all takes of a calendar month (UTC) may cost together, ``None`` for no cap
+            (``DAILIES_ACCOUNT_CAP_USD``).
+        private_hosts: Hosts and networks that engines may reach although their address is private
+            (``DAILIES_PRIVATE_HOSTS``, separated by commas).
         environment: The whole environment, for engines to look up their providers' keys.
     """
 
@@ -42,6 +49,8 @@ class Settings:
     lease_s: float = 30.0
     sweep_interval_s: float = 5.0
     republish_after_s: float = 15.0
+    account_cap: MicroUsd | None = None
+    private_hosts: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
@@ -73,6 +82,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         lease_s=_number(env, "DAILIES_LEASE_S", 30.0, least=1.0),
         sweep_interval_s=_number(env, "DAILIES_SWEEP_INTERVAL_S", 5.0, least=0.2),
         republish_after_s=_number(env, "DAILIES_REPUBLISH_AFTER_S", 15.0, least=0.2),
+        account_cap=_money(env, "DAILIES_ACCOUNT_CAP_USD"),
+        private_hosts=env.get("DAILIES_PRIVATE_HOSTS", ""),
         environment=env,
     )
 
@@ -97,3 +108,20 @@ def _number(env: Mapping[str, str], name: str, default: float, *, least: float =
             remedy="Set it to such a number, or unset it for the default.",
         )
     return value
+
+
+def _money(env: Mapping[str, str], name: str) -> MicroUsd | None:
+    text = env.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        amount = usd(text.removeprefix("$"))
+    except ValueError:
+        amount = None
+    if amount is None or not 0 <= amount <= usd(_MOST_USD):
+        raise ConfigurationError(
+            f"{text!r} is no amount of US dollars.",
+            where=name,
+            remedy="Write it as 250 or 250.00, or unset it for no cap.",
+        )
+    return amount

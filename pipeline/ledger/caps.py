@@ -13,7 +13,7 @@ class Scope(StrEnum):
     """Whom a cap is for."""
 
     ACCOUNT = "account"
-    """Everything that is spent on a provider's or the user's account."""
+    """Everything that is spent within one calendar month (UTC)."""
     CAMPAIGN = "campaign"
     """All storyboards of a campaign."""
     STORYBOARD = "storyboard"
@@ -51,11 +51,16 @@ class Refused:
     amount: MicroUsd
 
     @property
+    def left(self) -> MicroUsd:
+        """What may still be reserved; nothing if a charge, or a lowered cap, went beyond it."""
+        return MicroUsd(max(0, self.cap - self.committed))
+
+    @property
     def reason(self) -> str:
         """The refusal in words."""
         return (
             f"{format_usd(self.amount)} more would go over the {self.scope}'s cap of {format_usd(self.cap)}: "
-            f"{format_usd(self.committed)} is spent or reserved"
+            f"{format_usd(self.committed)} is spent or reserved, {format_usd(self.left)} is left"
         )
 
 

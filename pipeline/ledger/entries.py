@@ -95,6 +95,12 @@ def settle(intent: str, reserved: MicroUsd, charged: MicroUsd) -> tuple[Entry, .
     return overrun, settled, released
 
 
+def charged(entries: Iterable[Entry]) -> MicroUsd | None:
+    """Return what an ended intent was charged, by its own entries; ``None`` while its reservation stands."""
+    amounts = [entry.amount for entry in entries if entry.kind is EntryKind.SETTLE]
+    return amounts[0] if amounts else None
+
+
 def balance(entries: Iterable[Entry]) -> Balance:
     """Return where the money of some entries is; entries of the same key count once."""
     sums: dict[EntryKind, int] = defaultdict(int)

@@ -129,7 +129,9 @@ def test_a_refusal_names_the_scope_the_cap_and_what_is_committed() -> None:
 
     assert isinstance(answer, Refused)
     assert answer.scope is Scope.SHOT
-    assert answer.reason == "$0.50 more would go over the shot's cap of $1.00: $0.60 is spent or reserved"
+    assert answer.reason == (
+        "$0.50 more would go over the shot's cap of $1.00: $0.60 is spent or reserved, $0.40 is left"
+    )
 
 
 def test_what_is_free_is_allowed_even_when_nothing_is_left() -> None:
