@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.control.request import Figure, GenerationRequest
-from pipeline.engines.animatic.acting import Part, Pose, breath, part_for, pose_at, travel
+from pipeline.engines.animatic.acting import Part, breath, part_for, pose_at, travel
 from pipeline.engines.animatic.afloat import Boat, boat
 from pipeline.engines.animatic.backdrop import Backdrop, Lens
 from pipeline.engines.animatic.brush import generator
+from pipeline.engines.animatic.cels import Box, lay_cel
 from pipeline.engines.animatic.figures import EYES_Y, Painter, looks_of, shadow_sheet
 from pipeline.engines.animatic.overlay import SAFE, lettered
 from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay
@@ -57,15 +57,12 @@ class _Actor:
     x: float
     feet: float
     tall: float
-    window: tuple[int, int]
     depth: float
     name: str
     shadow: Sheet | None
     tag: Sheet | None
     tag_at: tuple[float, float]
-    still: bool
     spans: tuple[tuple[float, float], ...]
-    drawn: dict[tuple[Pose, str], Sheet] = field(default_factory=dict[tuple[Pose, str], Sheet])
 
 
 class Cast:
@@ -130,7 +127,17 @@ class Cast:
         feet = self._feet(size, tall, near=near, hands=hands, over=over)
         if not near:
             feet += (0.5 - float(rng.random())) * 0.012 * frame_h
-        window, painter = self._window(figure, scene, backdrop, part, x, feet, tall, rear=over or scene.angle == "rear")
+        painter = Painter(
+            looks_of(figure),
+            tall,
+            (x, feet),
+            self._limit(tall),
+            backdrop.light,
+            1.0 if backdrop.light.x > x else -1.0,
+            rear=over or scene.angle == "rear",
+            pencil=self._pencil,
+            palette=scene.palette,
+        )
         tag, tag_at = self._tag(figure.name, x, feet, tall)
         shadow = None
         if feet < lens.height - 4 and not scene.afloat:
@@ -144,13 +151,11 @@ class Cast:
             x,
             feet,
             tall,
-            window,
             DEPTH + 0.02 * k if not over else 0.97,
             figure.name,
             shadow,
             None if over else tag,
             tag_at,
-            near and tall > 1.3 * frame_h,
             spans,
         )
 
@@ -163,42 +168,12 @@ class Cast:
             return lens.row(eyes) + EYES_Y * tall
         return lens.row(_FEET.get(size, 0.93))
 
-    def _window(
-        self,
-        figure: Figure,
-        scene: Scene,
-        backdrop: Backdrop,
-        part: Part,
-        x: float,
-        feet: float,
-        tall: float,
-        *,
-        rear: bool,
-    ) -> tuple[tuple[int, int], Painter]:
+    def _limit(self, tall: float) -> Box:
+        """Return what of the stage a figure is drawn on; one that is all in the frame may walk into it."""
         lens = self._lens
-        wide = part.verb in {"raise", "wave", "climb", "open", "dance", "point", "run", "sit", "kneel", "work"}
-        half = tall * (0.42 if wide else 0.3)
-        left, right = x - half, x + half
-        top, bottom = feet - tall * (1.22 if wide else 1.04), feet + tall * 0.03
-        if tall > lens.frame_height:
-            left, right = max(left, -0.03 * lens.width), min(right, 1.03 * lens.width)
-        top, bottom = max(top, -0.02 * lens.height), min(bottom, 1.02 * lens.height)
-        x0, y0 = math.floor(left / 2) * 2, math.floor(top / 2) * 2
-        width, height = math.ceil((right - x0) / 2) * 2, math.ceil((bottom - y0) / 2) * 2
-        side = 1.0 if backdrop.light.x > x else -1.0
-        painter = Painter(
-            looks_of(figure),
-            tall,
-            max(8, width),
-            max(8, height),
-            (x - x0, feet - y0),
-            backdrop.light,
-            side,
-            rear=rear,
-            pencil=self._pencil,
-            palette=scene.palette,
-        )
-        return (x0, y0), painter
+        across = round(0.03 * lens.width if tall > lens.frame_height else tall)
+        down = round(0.02 * lens.height)
+        return Box(-across, -down, lens.width + across, lens.height + down)
 
     def _tag(self, name: str, x: float, feet: float, tall: float) -> tuple[Sheet | None, tuple[float, float]]:
         lens = self._lens
@@ -221,7 +196,7 @@ class Cast:
             lift = self._boat.bob(seconds)
             place = {depth: _moved(camera, 0.0, lift) for depth, camera in place.items()}
             fallback = _moved(fallback, 0.0, lift)
-            lay(canvas, self._boat.behind, fallback)
+            lay_cel(canvas, self._boat.behind, fallback)
         for actor in self._actors:
             camera = place.get(actor.depth, fallback)
             gone = travel(actor.part, seconds, self._duration_s) * actor.tall
@@ -229,27 +204,14 @@ class Cast:
                 lay(canvas, actor.shadow, _moved(camera, gone, 0.0))
             speaking = any(start <= seconds < end for start, end in actor.spans)
             pose = pose_at(actor.part, seconds, share, speaking=speaking)
-            key = (pose, actor.part.emotion)
-            sheet = actor.drawn.get(key)
-            if sheet is None:
-                sheet = actor.drawn[key] = actor.painter.sheet(pose, actor.part.emotion, *actor.window)
-            swell = breath(actor.part, seconds)
-            if actor.still:
-                lay(canvas, sheet, _moved(camera, gone, -swell * 0.0022 * actor.tall))
-            else:
-                grown = camera.scale * (1 + 0.0035 * swell)
-                extra = camera.scale - grown
-                lay(
-                    canvas,
-                    sheet,
-                    Placement(grown, camera.dx + extra * actor.x + camera.scale * gone, camera.dy + extra * actor.feet),
-                )
+            cel = actor.painter.cel(pose, actor.part.emotion)
+            lay_cel(canvas, cel, _moved(camera, gone, -0.0022 * actor.tall * breath(actor.part, seconds)))
             if tags and actor.tag is not None:
                 x = camera.scale * (actor.tag_at[0] + gone) + camera.dx
                 y = camera.scale * actor.tag_at[1] + camera.dy
                 lay(canvas, actor.tag, Placement(1.0, x - actor.tag.x, y - actor.tag.y))
         if self._boat is not None:
-            lay(canvas, self._boat.before, fallback)
+            lay_cel(canvas, self._boat.before, fallback)
 
     @property
     def depths(self) -> tuple[float, ...]:

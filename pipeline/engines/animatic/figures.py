@@ -1,25 +1,33 @@
 """Figures: how a person is drawn, in their own palette, at any size, in any pose.
 
-A figure is one unit tall; its feet are at (0, 0), y points up. It is drawn as shapes into four
-channels (BGR and cover), lit from the side of the scene's light, and handed on as a sheet.
+A figure is one unit tall; its feet are at (0, 0), y points up. A pose becomes a list of shapes;
+painting them is the business of :mod:`pipeline.engines.animatic.cels`.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 
 from pipeline.control.request import Figure
+from pipeline.engines.animatic import brush
 from pipeline.engines.animatic.acting import Pose
 from pipeline.engines.animatic.backdrop import Light
-from pipeline.engines.animatic.brush import blend, ink, line, oval, polygon, shade
-from pipeline.engines.animatic.pencil import pencilled
+from pipeline.engines.animatic.brush import oval, polygon
+from pipeline.engines.animatic.cels import Box, Cel, Cels, Form, Mark, Paper
 from pipeline.engines.animatic.sheets import Sheet, sheet_of
 from pipeline.engines.animatic.words import Colour, number_of, rgb, says
+
+# Every drawing of a figure asks for the same few colours.
+blend = lru_cache(maxsize=1024)(brush.blend)
+shade = lru_cache(maxsize=1024)(brush.shade)
 
 HEAD_Y = 0.918
 EYES_Y = 0.922
@@ -104,27 +112,26 @@ def looks_of(figure: Figure) -> Looks:
 
 
 class Painter:
-    """Draws one figure at one size into a window of pixels.
+    """Draws one figure at one size at its place on the stage.
 
     Args:
         looks: How the person looks.
         tall: Height of the whole figure in pixels.
-        width: Window in pixels.
-        height: Window in pixels.
-        feet: Where (0, 0) is in the window, in pixels.
+        feet: Where (0, 0) is on the stage, in pixels.
+        limit: What of the stage can be seen.
         light: Light of the scene.
         side: 1 if the light comes from the right of the figure, -1 from the left.
-        detail: Whether the face is near enough to be drawn.
         rear: Whether it is seen from behind.
+        pencil: Whether it is drawn with the pencil.
+        palette: Of the scene, for the pencil.
     """
 
     def __init__(
         self,
         looks: Looks,
         tall: float,
-        width: int,
-        height: int,
         feet: _Point,
+        limit: Box,
         light: Light,
         side: float,
         *,
@@ -132,92 +139,51 @@ class Painter:
         pencil: bool = False,
         palette: tuple[Colour, ...] = (),
     ) -> None:
-        self._pencil = pencil
-        self._palette = palette
         self._looks = looks
-        self._tall = tall
-        self._size = (width, height)
-        self._feet = feet
+        self._pixel = 1 / tall
         self._light = light
-        self._side = side
-        self._detail = tall > 330
+        self._detail = tall > 330  # the face is near enough to be drawn
         self._rear = rear
-        self._art: Any = None
+        self._colours: dict[Colour, Colour] = {}
+        self._marks: list[Mark] = []
+        paper = Paper(palette, self._lit(looks.coat)) if pencil else None
+        self._cels = Cels(feet, limit, Form(tall, side, light.colour), paper)
 
-    def sheet(self, pose: Pose, emotion: str, x: int, y: int) -> Sheet:
-        """Return the figure in a pose as a sheet whose window's corner is at (x, y)."""
-        width, height = self._size
-        ground = (*(round(part) for part in ink(self._lit(self._looks.coat))), 0)
-        self._art = cv2.merge([np.full((height, width), part, np.uint8) for part in ground])
+    def cel(self, pose: Pose, emotion: str) -> Cel:
+        """Return the figure in a pose, where it stands."""
+        return self._cels.of((pose, emotion), lambda: self.marks(pose, emotion))
+
+    def marks(self, pose: Pose, emotion: str) -> list[Mark]:
+        """Return the shapes that a pose is drawn with, back to front."""
+        self._marks = []
         self._body(pose, emotion)
-        left, top, art = self._drawn()
-        x, y = x + left, y + top
-        alpha: Any = cv2.extractChannel(art, 3)  # NumPy's strided copy takes ten times as long
-        picture: Any = cv2.cvtColor(art, cv2.COLOR_BGRA2BGR)
-        self._model(picture, alpha)
-        if self._pencil:
-            picture = pencilled(picture, alpha, self._palette, 1, tint=0.45, lift=34)
-        return sheet_of(picture, alpha, x, y)
-
-    def _drawn(self) -> tuple[int, int, Any]:
-        """Return the part of the window that is drawn on, with room for its light, and its even corner."""
-        width, height = self._size
-        left, top, across, down = cv2.boundingRect(cv2.extractChannel(self._art, 3))
-        room = 8 + round(self._tall * 0.04)
-        x0, y0 = max(0, left - room) & ~1, max(0, top - room) & ~1
-        x1, y1 = min(width, left + across + room), min(height, top + down + room)
-        return x0, y0, self._art[y0 : y1 + (y1 - y0) % 2, x0 : x1 + (x1 - x0) % 2]
+        return self._marks
 
     def _lit(self, colour: Colour) -> Colour:
         """Light a local colour, less than the scenery: people have to be found."""
-        return blend(colour, self._light.lit(colour), 0.55 if self._light.bright > 0.6 else 0.7)
-
-    def _model(self, picture: Any, alpha: Any) -> None:
-        """Add form: shade away from the light, a rim of light towards it."""
-        shift = max(2.0, self._tall * 0.012)
-        move = np.array([[1, 0, self._side * shift * 1.6], [0, 1, shift * 0.5]])
-        inner = cv2.warpAffine(alpha, move, (alpha.shape[1], alpha.shape[0]), flags=cv2.INTER_NEAREST)
-        shadow = cv2.subtract(alpha, inner)
-        thin = np.array([[1, 0, -self._side * shift * 0.5], [0, 1, shift * 0.35]])
-        outer = cv2.warpAffine(alpha, thin, (alpha.shape[1], alpha.shape[0]), flags=cv2.INTER_NEAREST)
-        rim = cv2.subtract(alpha, outer)
-        blur = max(3, int(shift) | 1)
-        shadow, rim = cv2.blur(shadow, (blur, blur)), cv2.blur(rim, (blur // 2 | 1, blur // 2 | 1))
-        three = cv2.merge([shadow, shadow, shadow])
-        cv2.subtract(picture, cv2.multiply(picture, three, scale=0.34 / 255), dst=picture)
-        tone = ink(self._light.colour)
-        lit = cv2.merge([cv2.convertScaleAbs(rim, alpha=0.42 * part / 255) for part in tone])
-        cv2.add(picture, lit, dst=picture)
+        found = self._colours.get(colour)
+        if found is None:
+            share = 0.55 if self._light.bright > 0.6 else 0.7
+            found = self._colours[colour] = blend(colour, self._light.lit(colour), share)
+        return found
 
     # Shapes. Points are in figure units; x is mirrored by ``facing`` where they are made.
 
-    def _at(self, points: Any) -> Any:
-        return np.asarray(points, np.float64) * (self._tall, -self._tall) + self._feet
+    def _fill(self, points: Any, colour: Colour) -> None:
+        self._marks.append(Mark((points,), colour))
 
-    def _fill(self, points: Any, colour: Colour, cover: int = 255) -> None:
-        polygon(self._art, self._at(points), (*ink(colour), cover))
+    def _stroke(self, points: Sequence[_Point], colour: Colour, thickness: float) -> None:
+        # Anti-aliasing widens a filled shape by about half a pixel on either side.
+        self._fill(ribbon(points, max(thickness - 0.7 * self._pixel, 0.4 * self._pixel)), colour)
 
-    def _stroke(self, points: Any, colour: Colour, thickness: float) -> None:
-        line(self._art, self._at(points), (*ink(colour), 255), thickness * self._tall)
+    def _ring(self, outside: Any, inside: Any, colour: Colour) -> None:
+        self._marks.append(Mark((outside, inside), colour))
 
     def _oval(self, centre: _Point, across: float, down: float, colour: Colour, turn: float = 0.0) -> None:
         self._fill(oval(centre, across, down, turn, 28), colour)
 
     def _limb(self, a: _Point, b: _Point, ra: float, rb: float, colour: Colour) -> None:
-        dx, dy = b[0] - a[0], b[1] - a[1]
-        long = math.hypot(dx, dy) or 1e-6
-        nx, ny = -dy / long, dx / long
-        self._fill(
-            [
-                (a[0] + nx * ra, a[1] + ny * ra),
-                (b[0] + nx * rb, b[1] + ny * rb),
-                (b[0] - nx * rb, b[1] - ny * rb),
-                (a[0] - nx * ra, a[1] - ny * ra),
-            ],
-            colour,
-        )
-        self._oval(a, ra, ra, colour)
-        self._oval(b, rb, rb, colour)
+        self._fill(capsule(a, b, ra, rb), colour)
 
     def _body(self, pose: Pose, emotion: str) -> None:
         looks, f = self._looks, pose.facing
@@ -469,8 +435,11 @@ class Painter:
         self._mouth(on, middle * 1.1, pose.mouth, emotion, skin)
         if looks.glasses:
             for sign in (-1, 1):
-                ring = oval((middle + sign * 0.0215, 0.0), 0.0155, 0.0125, 0, 24)
-                self._stroke([on(x, y) for x, y in [*ring, ring[0]]], (40, 36, 36), 0.0026)
+                outside, inside = (
+                    [on(x, y) for x, y in oval((middle + sign * 0.0215, 0.0), 0.0155 + edge, 0.0125 + edge, 0, 24)]
+                    for edge in (0.0013, -0.0013)
+                )
+                self._ring(outside, inside, (40, 36, 36))
             self._stroke([on(middle - 0.006, 0.002), on(middle + 0.006, 0.002)], (40, 36, 36), 0.0026)
 
     def _mouth(self, on: Any, middle: float, opened: float, emotion: str, skin: Colour) -> None:
@@ -502,6 +471,47 @@ class Painter:
         )
         self._stroke([on(middle - 0.006, y - 0.0095), on(middle + 0.006, y - 0.0095)], shade(skin, 0.8), 0.0024)
 
+
+def ribbon(points: Sequence[_Point], thickness: float) -> list[_Point]:
+    """Return the outline of a line of even thickness through points, its ends round."""
+    half = thickness / 2
+    turns = [math.atan2(b[1] - a[1], b[0] - a[0]) for a, b in itertools.pairwise(points)]
+    left: list[_Point] = []
+    right: list[_Point] = []
+    for k, (x, y) in enumerate(points):
+        before, after = turns[max(0, k - 1)], turns[min(k, len(turns) - 1)]
+        bend = (after - before + math.pi) % math.tau - math.pi
+        middle = before + bend / 2 + math.pi / 2
+        far = half / max(0.5, math.cos(bend / 2))
+        left.append((x + far * math.cos(middle), y + far * math.sin(middle)))
+        right.append((x - far * math.cos(middle), y - far * math.sin(middle)))
+    tip = [_on_circle(points[-1], half, turns[-1] + angle) for angle in _CAP]
+    tail = [_on_circle(points[0], half, turns[0] + math.pi + angle) for angle in _CAP]
+    return [*left, *tip, *reversed(right), *tail]
+
+
+def capsule(a: _Point, b: _Point, ra: float, rb: float) -> Any:
+    """Return the outline of two half circles, turned away from each other, and all that lies between them."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    long = math.hypot(dx, dy) or 1e-6
+    ux, uy = dx / long, dy / long
+    outline = _ENDS @ np.array([[ux, uy], [-uy, ux]])
+    tip, tail = outline[:_ROUND], outline[_ROUND:]
+    tip *= rb
+    tip += b
+    tail *= ra
+    tail += a
+    return outline
+
+
+def _on_circle(centre: _Point, radius: float, angle: float) -> _Point:
+    return (centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle))
+
+
+_CAP = (math.pi / 4, 0.0, -math.pi / 4)
+_ROUND = 13
+_TURN = np.concatenate([np.linspace(0.5, -0.5, _ROUND), np.linspace(-0.5, -1.5, _ROUND)]) * math.pi
+_ENDS = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=-1)
 
 _BROWS = {
     # how the inner and outer ends of the brows move, in figure heights
