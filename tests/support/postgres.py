@@ -31,6 +31,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from pipeline.store.database import Database
+from pipeline.store.tables import Base
 
 _PATIENCE_S = 60.0
 _USER = "dailies"
@@ -118,6 +119,27 @@ class PostgresServer:
     def fresh_database(self) -> str:
         """Make a migrated database without rows; return its URL. Copying one is faster than migrating."""
         return self.create_database(template=self._migrated)
+
+    def emptied_database(self) -> str:
+        """Empty the one migrated database that a test may have after the other; return its URL.
+
+        A tenth of the time, and of the disk, of a database of its own. Who still has a connection loses it.
+        """
+        url = self._reused
+        name = url.rpartition("/")[2]
+        with self.connect(name) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()",
+                [name],
+            )
+            # Children first. TRUNCATE would make new files for every table.
+            tables = [Identifier(table.name) for table in reversed(Base.metadata.sorted_tables)]
+            connection.execute(SQL("; ").join(SQL("DELETE FROM {}").format(table) for table in tables))
+        return url
+
+    @cached_property
+    def _reused(self) -> str:
+        return self.fresh_database()
 
     @cached_property
     def _migrated(self) -> str:
