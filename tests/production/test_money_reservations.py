@@ -283,7 +283,10 @@ def test_nobody_passes_a_cap_together_not_by_a_millionth_of_a_dollar(spending: S
         with ThreadPoolExecutor(workers) as threads:
             allowed = [t for each in threads.map(reserve_all, [url] * workers, shares, [500] * workers) for t in each]
     else:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as processes:
+        context = multiprocessing.get_context("spawn")
+        doors = context.Barrier(workers)
+        # Each is kept back until all are there, or the first would be done before the last has begun.
+        with ProcessPoolExecutor(workers, context, initializer=doors.wait) as processes:
             allowed = [t for each in processes.map(reserve_all, [url] * workers, shares, [500] * workers) for t in each]
 
     held = spending.committed()

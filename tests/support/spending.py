@@ -112,7 +112,7 @@ class Spending:
             session.add(
                 TakeRow(
                     id=take_id, shot_id=f"{cut_id}-{shot}", cut_id=cut_id, intent=take_id, number=(number or 0) + 1,
-                    round=0, candidate=0, attempt=number or 0, state=state, model=model, engine=model.split("/", maxsplit=1)[0],
+                    round=0, candidate=0, attempt=number or 0, state=state, model=model, engine=model.partition("/")[0],
                     seed=1, spec_key="", take_key="", gate_hash="", request={}, routing={}, price_micro_usd=price,
                     charged_micro_usd=0, facts={}, created_at=self.clock(),
                 )
