@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from pipeline.engines.animatic.brush import blend, shade
-from pipeline.engines.animatic.sheets import Picture, Plane
+from pipeline.engines.animatic.sheets import Picture, Plane, half_of, planes_of
 from pipeline.engines.animatic.words import Colour, Scene
 
 HORIZON: Mapping[str, float] = {
@@ -200,7 +200,10 @@ def light_for(scene: Scene, lens: Lens) -> Light:
     )
 
 
-def graded(picture: Picture, palette: tuple[Colour, ...], share: float = 0.28) -> Picture:
+_GRADED = 0.28  # how far a picture is drawn towards the palette
+
+
+def graded(picture: Picture, palette: tuple[Colour, ...], share: float = _GRADED) -> Picture:
     """Return a picture drawn towards the palette: its lightness kept, its hues on the palette's ramp."""
     if not palette or share <= 0:
         return picture
@@ -208,6 +211,27 @@ def graded(picture: Picture, palette: tuple[Colour, ...], share: float = 0.28) -
     luma: Any = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     toned: Any = cv2.LUT(cv2.merge([luma, luma, luma]), ramp)
     return np.asarray(cv2.addWeighted(picture, 1 - share, toned, share, 0), np.uint8)
+
+
+def graded_planes(
+    planes: tuple[Plane, Plane, Plane], palette: tuple[Colour, ...], share: float = _GRADED
+) -> tuple[Plane, Plane, Plane]:
+    """Return the same of planes as ``planes_of`` makes them: a table for each, all by the luma."""
+    if not palette or share <= 0:
+        return planes
+    luma, cb, cr = planes
+    # The ramp as 128 rows and 512 columns of equal colours, so that chroma at half size has one for each level.
+    ramp = ramp_of(palette).repeat(2, axis=1).repeat(2, axis=0)
+    level, blue, red = (plane[0].astype(np.float64) for plane in planes_of(ramp))
+    levels = np.arange(256)
+    at = np.clip((levels - 16) * (255 / 219), 0, 255)
+    table = (1 - share) * levels + share * np.interp(at, levels, level[::2])
+    small = half_of(luma)
+    tinted: list[Any] = [cv2.LUT(luma, np.round(table).astype(np.uint8))]
+    for plane, tone in ((cb, blue), (cr, red)):
+        hue = cv2.LUT(small, np.round(np.interp(at, levels, tone)).astype(np.uint8))
+        tinted.append(cv2.addWeighted(plane, 1 - share, hue, share, 0))
+    return tinted[0], tinted[1], tinted[2]
 
 
 def ramp_of(palette: tuple[Colour, ...]) -> Any:

@@ -54,8 +54,13 @@ def wash(width: int, height: int, stops: Sequence[tuple[float, Colour]]) -> Pict
     at = np.linspace(0, 1, height)
     places = [place for place, _ in stops]
     column = np.stack([np.interp(at, places, [ink(colour)[part] for _, colour in stops]) for part in range(3)], axis=-1)
-    rows = np.round(column).astype(np.uint8)
-    return np.repeat(rows[:, None, :], width, axis=1)
+    rows = np.empty((height, width, 3), np.uint8)
+    rows[:, 0] = np.round(column)
+    done = 1
+    while done < width:  # twice as much each time: copying whole runs takes a fraction of repeating pixels
+        rows[:, done : 2 * done] = rows[:, : min(done, width - done)]
+        done *= 2
+    return rows
 
 
 def noise(rng: Generator, width: int, height: int, cell: float, octaves: int = 3, stretch: float = 1.0) -> Any:
@@ -209,13 +214,6 @@ def paper(rng: Generator, width: int, height: int, strength: float = 3.2) -> Any
     coarse = noise(rng, tile, tile, 12, 2)
     tooth = (soft * (strength / 25) + coarse * (strength * 0.2)).astype(np.int16)
     return np.tile(tooth, (-(-height // tile), -(-width // tile)))[:height, :width]
-
-
-def lighten(picture: Picture, offsets: Any) -> Picture:
-    """Return a picture with signed offsets of lightness added."""
-    three = cv2.merge([offsets, offsets, offsets])
-    out: Any = cv2.add(picture, three, dtype=cv2.CV_8U)
-    return out
 
 
 def glow(picture: Picture, centre: tuple[float, float], radius: float, colour: Colour, strength: float) -> None:

@@ -27,11 +27,13 @@ SAMPLE_RATE = 48_000
 CHUNK = 1024  # samples of one AAC frame
 
 # "superfast" without what costs more than the drawing does: look-ahead, B frames, CABAC, sub-pixel
-# refinement. A constant quantiser, because constant quality measures every frame
-# beforehand. Colour is tagged in the bit stream as well as in the container.
+# refinement. A constant quantiser, because constant quality measures every frame beforehand; colours
+# have a finer one, or washes would tint in blocks. Colour is tagged in the bit stream as well as in
+# the container.
 _X264 = (
     "threads=1:lookahead-threads=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:bframes=0:weightp=0"
     ":aq-mode=0:8x8dct=0:partitions=none:subme=0:me=dia:no-chroma-me=1:no-psy=1:ref=1:trellis=0:scenecut=0:cabac=0"
+    ":chroma-qp-offset=-5"
     ":colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
 )
 # Scratch sound is noise in bands: stereo and prediction tools find nothing in it, nor is there much
@@ -45,7 +47,7 @@ _AAC: dict[str, object] = {
     "cutoff": "9000",
 }
 PRESET = "superfast"
-QP = "28"
+QP = "30"
 _BT709 = 1
 _LIMITED = 1
 
@@ -92,6 +94,9 @@ class ClipWriter:
         self._rate = rate
         self._size = (width, height)
         self._frames = 0
+        # One frame for all: x264 copies what it is given, and new memory costs as much as the copy.
+        self._frame = av.VideoFrame(width, height, "yuv420p")
+        self._planes = _planes_of(self._frame)
         self._sound = sound
         self._sent = 0
 
@@ -136,13 +141,9 @@ class ClipWriter:
 
     def write(self, canvas: Canvas) -> None:
         """Append one frame."""
-        width, height = self._size
-        frame = av.VideoFrame(width, height, "yuv420p")
-        for plane, picture in zip(frame.planes, (canvas.y, canvas.u, canvas.v), strict=True):
-            rows, columns = picture.shape
-            memory: Any = plane
-            target = np.frombuffer(memory, np.uint8).reshape(-1, plane.line_size)
-            target[:rows, :columns] = picture
+        frame = self._frame
+        for target, picture in zip(self._planes, (canvas.y, canvas.u, canvas.v), strict=True):
+            target[:] = picture
         frame.pts = self._frames
         frame.time_base = 1 / self._rate
         self._file.mux(self._video.encode(frame))
@@ -189,3 +190,13 @@ class ClipWriter:
                 opened.close()
         self._part.unlink(missing_ok=True)
         still_of(self._out).unlink(missing_ok=True)
+
+
+def _planes_of(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """Return the planes of a frame as arrays that share its memory."""
+    found: list[NDArray[np.uint8]] = []
+    for plane in frame.planes:
+        memory: Any = plane
+        rows = np.frombuffer(memory, np.uint8).reshape(-1, plane.line_size)
+        found.append(rows[: plane.height, : plane.width])
+    return found

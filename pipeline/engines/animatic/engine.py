@@ -22,7 +22,7 @@ class AnimaticEngine(LocalEngine):
     """Draws a shot from its card: free, fast, the same for the same request."""
 
     name: ClassVar[str] = "animatic"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
 
     def render(
         self,

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.engines.animatic.parts import Part, parts_of
 
 Plane = NDArray[np.uint8]
 Picture = NDArray[np.uint8]  # (height, width, 3), BGR
@@ -23,17 +25,18 @@ Picture = NDArray[np.uint8]  # (height, width, 3), BGR
 # ITU-R BT.709-6, items 3.2 and 3.4, for 8-bit BGR in, limited range out.
 _KR, _KG, _KB = 0.2126, 0.7152, 0.0722
 _Y_ROW = np.array([[_KB, _KG, _KR]]) * (219 / 255)
-_MATRIX_Y = np.hstack([_Y_ROW, [[16.0]]]).astype(np.float32)
 _U_ROW = np.array([1 - _KB, -_KG, -_KR]) / (2 * (1 - _KB)) * (224 / 255)
 _V_ROW = np.array([-_KB, -_KG, 1 - _KR]) / (2 * (1 - _KR)) * (224 / 255)
-_MATRIX_U = np.array([[*_U_ROW, 128.0]], np.float32)
-_MATRIX_V = np.array([[*_V_ROW, 128.0]], np.float32)
 _FORTH = np.vstack([_Y_ROW, _U_ROW, _V_ROW])
+_MATRIX_YUV = np.hstack([_FORTH, [[16.0], [128.0], [128.0]]]).astype(np.float32)
 _BACK = np.linalg.inv(_FORTH)
 _MATRIX_BGR = np.hstack([_BACK, -_BACK @ [[16.0], [128.0], [128.0]]]).astype(np.float32)
 
 _STRIP = 4  # rows
 _MARGIN = 4  # transparent pixels kept around what a sheet shows
+_LARGE = 160 * 160  # pixels; a smaller sheet is not worth cutting into parts
+_NEAR = 1 / 40  # pixels of misplacement that nobody sees
+_TRIES = 20  # pixels that are scaled in addition, to find a place that near
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Sheet:
         x: Column of its corner on the stage, even.
         y: Row of its corner on the stage, even.
         solid: Row of the sheet from which on it hides everything behind it.
+        parts: What is drawn of it; worked out when it is laid for the first time.
     """
 
     luma: Plane
@@ -83,6 +87,7 @@ class Sheet:
     x: int = 0
     y: int = 0
     solid: int = 1 << 20
+    parts: list[Part] = field(default_factory=list[Part])
 
 
 def half_of(plane: Any) -> Any:
@@ -93,10 +98,11 @@ def half_of(plane: Any) -> Any:
 
 def planes_of(picture: Picture) -> tuple[Plane, Plane, Plane]:
     """Return BGR as limited-range BT.709 planes with chroma at half size."""
-    small = half_of(picture)
-    luma: Any = cv2.transform(picture, _MATRIX_Y)
-    cb: Any = cv2.transform(small, _MATRIX_U)
-    cr: Any = cv2.transform(small, _MATRIX_V)
+    small: Any = cv2.transform(half_of(picture), _MATRIX_YUV)
+    # All three for the sake of one: OpenCV has a fast way from three channels to three only.
+    luma: Any = cv2.extractChannel(cv2.transform(picture, _MATRIX_YUV), 0)
+    cb: Any = cv2.extractChannel(small, 1)
+    cr: Any = cv2.extractChannel(small, 2)
     return luma, cb, cr
 
 
@@ -130,45 +136,72 @@ def cropped(picture: Picture, alpha: Plane | None) -> tuple[int, int, Picture, P
 def sheet_of(picture: Picture, alpha: Plane | None = None, x: int = 0, y: int = 0) -> Sheet:
     """Return a picture, with an alpha plane or opaque, as a sheet cropped to what it shows."""
     left, top, picture, alpha = cropped(picture, alpha)
-    luma, cb, cr = planes_of(picture)
+    return sheet_from(planes_of(picture), alpha, x + left, y + top)
+
+
+def sheet_from(planes: tuple[Plane, Plane, Plane], alpha: Plane | None, x: int, y: int) -> Sheet:
+    """Return planes, with an alpha plane of the luma's size or opaque, as a sheet whose corner is at (x, y)."""
+    luma, cb, cr = planes
     if alpha is None:
         return Sheet(luma, cb, cr, None, None, x, y)
     half = half_of(alpha)
     clear: Any = cv2.bitwise_not(alpha)
     clear_half: Any = cv2.bitwise_not(half)
-    scaled = [cv2.multiply(plane, weight, scale=1 / 255) for plane, weight in ((luma, alpha), (cb, half), (cr, half))]
-    ready: Any = scaled
+    ready: Any = [cv2.multiply(plane, part, scale=1 / 255) for plane, part in ((luma, alpha), (cb, half), (cr, half))]
     open_rows = np.flatnonzero(alpha.min(axis=1) < 255)
     solid = int(open_rows[-1]) + 1 if open_rows.size else 0
     return Sheet(
-        ready[0],
-        ready[1],
-        ready[2],
-        clear,
-        clear_half,
-        x + left,
-        y + top,
-        solid + 2 if solid + 8 < alpha.shape[0] else 1 << 20,
+        ready[0], ready[1], ready[2], clear, clear_half, x, y, solid + 2 if solid + 8 < alpha.shape[0] else 1 << 20
     )
 
 
-def _sample(plane: Plane, width: int, height: int, scale: float, left: float, top: float) -> Any:
+def _sample(
+    plane: Plane, width: int, height: int, scale: float, left: float, top: float, out: Plane | None = None
+) -> Any:
     """Return ``width`` x ``height`` pixels of ``scale * plane`` from (left, top) of the scaled plane.
 
-    Bilinear. Plain shifts take OpenCV's ``getRectSubPix``, several times faster than a warp;
-    scaling is a ``resize`` of the rows and columns needed, then the fractional rest as a shift.
-    Beyond its border the plane is continued by its last pixel.
+    Bilinear. Plain shifts take OpenCV's ``getRectSubPix``, several times faster than a warp; scaling
+    is a ``resize`` of the rows and columns needed, then the fractional rest as a shift, if there is
+    any. Beyond its border the plane is continued by its last pixel.
+
+    Args:
+        plane: What is sampled.
+        width: Pixels.
+        height: Pixels.
+        scale: See above.
+        left: Of the scaled plane.
+        top: Of the scaled plane.
+        out: Where to put it, if it has a place already.
     """
     if scale == 1.0:
-        return cv2.getRectSubPix(plane, (width, height), (left + (width - 1) / 2, top + (height - 1) / 2))
+        return cv2.getRectSubPix(plane, (width, height), (left + (width - 1) / 2, top + (height - 1) / 2), out)
     rows, columns = plane.shape
-    x0 = min(max(0, math.floor(left / scale) - 1), columns - 2)
-    y0 = min(max(0, math.floor(top / scale) - 1), rows - 2)
-    x1 = min(columns, x0 + math.ceil((width + 3) / scale) + 3)
-    y1 = min(rows, y0 + math.ceil((height + 3) / scale) + 3)
+    x0 = _start(min(max(0, math.floor(left / scale) - 1), columns - 2), scale, left)
+    y0 = _start(min(max(0, math.floor(top / scale) - 1), rows - 2), scale, top)
+    x1 = min(columns, x0 + math.ceil((left - x0 * scale + width + 3) / scale) + 1)
+    y1 = min(rows, y0 + math.ceil((top - y0 * scale + height + 3) / scale) + 1)
     scaled = cv2.resize(plane[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    at = (left - x0 * scale + (width - 1) / 2, top - y0 * scale + (height - 1) / 2)
-    return cv2.getRectSubPix(scaled, (width, height), at)
+    left, top = left - x0 * scale, top - y0 * scale
+    x, y = round(left), round(top)
+    near = abs(left - x) <= _NEAR and abs(top - y) <= _NEAR
+    if near and x >= 0 and y >= 0 and x + width <= scaled.shape[1] and y + height <= scaled.shape[0]:
+        found = scaled[y : y + height, x : x + width]
+        if out is not None:
+            out[:] = found
+        return found
+    return cv2.getRectSubPix(scaled, (width, height), (left + (width - 1) / 2, top + (height - 1) / 2), out)
+
+
+def _start(first: int, scale: float, at: float) -> int:
+    """Return a pixel, ``first`` or one before it, from which a plane may be scaled.
+
+    If there is one that brings the place ``at`` of the scaled plane on a whole pixel, it is that.
+    """
+    for pixel in range(first, max(-1, first - _TRIES), -1):
+        rest = at - pixel * scale
+        if abs(rest - round(rest)) <= _NEAR:
+            return pixel
+    return first
 
 
 def _sample_colour(plane: Plane, width: int, height: int, scale: float, left: float, top: float) -> Any:
@@ -206,46 +239,67 @@ def solid_row(canvas: Canvas, sheet: Sheet, place: Placement) -> int:
 def lay(canvas: Canvas, sheet: Sheet, place: Placement, until: int = 1 << 20) -> None:
     """Lay a sheet on the canvas, over what is there; rows from ``until`` (even) on may be left out."""
     height, width = canvas.y.shape
-    left = place.scale * sheet.x + place.dx
-    top = place.scale * sheet.y + place.dy
+    scale = place.scale
+    left, top = scale * sheet.x + place.dx, scale * sheet.y + place.dy
     until = min(until, height)
     if sheet.clear is None or sheet.clear_half is None:
-        _put(canvas, sheet, place.scale, left, top, (0, 0, width, until))
+        _put(canvas, sheet, scale, left, top, (0, 0, width, until))
         return
     rows, columns = sheet.luma.shape
-    x0 = max(0, math.floor(left) & ~1)
-    y0 = max(0, math.floor(top) & ~1)
-    x1 = min(width, math.ceil(left + columns * place.scale))
-    y1 = min(until, math.ceil(top + rows * place.scale))
-    x1 += x1 % 2
-    y1 += y1 % 2
-    solid = solid_row(canvas, sheet, place)
-    if solid < y1 and x0 == 0 and x1 == width:
-        _put(canvas, sheet, place.scale, left, top, (0, solid, width, y1))
-        y1 = solid
-    if x1 - x0 < 2 or y1 - y0 < 2:
-        return
+    if not sheet.parts:
+        whole = Part(0, 0, columns, rows, solid=False)
+        sheet.parts.extend(parts_of(sheet.clear_half) if rows * columns > _LARGE else (whole,))
+    for part in sheet.parts:
+        x0 = max(0, _from(left, scale, part.x0))
+        y0 = max(0, _from(top, scale, part.y0))
+        x1 = min(width, _to(left, scale, part.x1, columns))
+        y1 = min(until, _to(top, scale, part.y1, rows))
+        if x1 - x0 < 2 or y1 - y0 < 2:
+            continue
+        if part.solid:
+            _put(canvas, sheet, scale, left, top, (x0, y0, x1, y1))
+        else:
+            _blend(canvas, sheet, sheet.clear, sheet.clear_half, scale, left, top, (x0, y0, x1, y1))
+
+
+def _from(start: float, scale: float, edge: int) -> int:
+    """Return the even pixel of the frame at which a part begins: those of one sheet share their borders."""
+    return math.floor(start) & ~1 if edge == 0 else 2 * round((start + scale * edge) / 2)
+
+
+def _to(start: float, scale: float, edge: int, end: int) -> int:
+    """Return the even pixel of the frame before which a part ends."""
+    if edge == end:
+        last = math.ceil(start + scale * edge)
+        return last + last % 2
+    return 2 * round((start + scale * edge) / 2)
+
+
+_Box = tuple[int, int, int, int]  # x0, y0, x1, y1; even
+
+
+def _blend(
+    canvas: Canvas, sheet: Sheet, clear: Plane, clear_half: Plane, scale: float, left: float, top: float, box: _Box
+) -> None:
+    """Lay a part of a sheet into a box of the canvas, over what is there."""
+    x0, y0, x1, y1 = box
     across, down = x1 - x0, y1 - y0
-    start = (place.scale, x0 - left, y0 - top)
-    _over(
-        canvas.y[y0:y1, x0:x1],
-        _sample(sheet.luma, across, down, *start),
-        _sample(sheet.clear, across, down, *start),
-    )
+    start = (across, down, scale, x0 - left, y0 - top)
+    _over(canvas.y[y0:y1, x0:x1], _sample(sheet.luma, *start), _sample(clear, *start))
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
-    half = (across // 2, down // 2, place.scale, (x0 - left) / 2, (y0 - top) / 2)
-    through = _sample_colour(sheet.clear_half, *half)
+    half = (across // 2, down // 2, scale, (x0 - left) / 2, (y0 - top) / 2)
+    through = _sample_colour(clear_half, *half)
     _over(canvas.u[window], _sample_colour(sheet.cb, *half), through)
     _over(canvas.v[window], _sample_colour(sheet.cr, *half), through)
 
 
-def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: tuple[int, int, int, int]) -> None:
-    """Copy an opaque part of a sheet into a box (x0, y0, x1, y1; even) of the canvas."""
+def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: _Box) -> None:
+    """Copy an opaque part of a sheet into a box of the canvas."""
     x0, y0, x1, y1 = box
     across, down = x1 - x0, y1 - y0
     if across < 2 or down < 2:
         return
-    canvas.y[y0:y1, x0:x1] = _sample(sheet.luma, across, down, scale, x0 - left, y0 - top)
+    _sample(sheet.luma, across, down, scale, x0 - left, y0 - top, canvas.y[y0:y1, x0:x1])
     half = (across // 2, down // 2, scale, (x0 - left) / 2, (y0 - top) / 2)
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
     canvas.u[window] = _sample_colour(sheet.cb, *half)

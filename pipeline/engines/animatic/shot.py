@@ -10,8 +10,8 @@ import cv2
 
 from pipeline.control.request import GenerationRequest
 from pipeline.engines.animatic import interiors, lantern, outdoors
-from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, lens_for
-from pipeline.engines.animatic.brush import generator, lighten, paper
+from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, graded_planes, lens_for
+from pipeline.engines.animatic.brush import generator, paper
 from pipeline.engines.animatic.cast import DEPTH, Cast
 from pipeline.engines.animatic.moves import Parallax, View, rig_for
 from pipeline.engines.animatic.overlay import Lettering
@@ -25,7 +25,8 @@ from pipeline.engines.animatic.sheets import (
     flattened,
     lay,
     lighten_plane,
-    sheet_of,
+    planes_of,
+    sheet_from,
     solid_row,
 )
 from pipeline.engines.animatic.staging import stage_size
@@ -142,13 +143,18 @@ class PaintedShot:
 
 def _sheets(model: str, backdrop: Backdrop, scene: Scene, seed: int) -> list[tuple[Sheet, float]]:
     found: list[tuple[Sheet, float]] = []
+    height, width = backdrop.layers[0].picture.shape[:2]
+    tooth = paper(generator(scene.geometry, seed, 50), width, height)
     for layer in backdrop.layers:
         x, y, picture, alpha = cropped(layer.picture, layer.alpha)
-        picture = graded(picture, scene.palette)
         if model == "pencil":
-            picture = pencilled(picture, alpha, scene.palette, scene.geometry)
-        tooth = paper(generator(scene.geometry, seed, 50), picture.shape[1], picture.shape[0])
-        found.append((sheet_of(lighten(picture, tooth), alpha, x, y), layer.depth))
+            drawn = pencilled(graded(picture, scene.palette), alpha, scene.palette, scene.geometry)
+            planes = planes_of(drawn)
+        else:
+            planes = graded_planes(planes_of(picture), scene.palette)
+        rows, columns = picture.shape[:2]
+        luma: Any = cv2.add(planes[0], tooth[:rows, :columns], dtype=cv2.CV_8U)
+        found.append((sheet_from((luma, planes[1], planes[2]), alpha, x, y), layer.depth))
     return found
 
 
