@@ -63,7 +63,8 @@ async def _serve(wanted: argparse.Namespace) -> None:
 def _bound(port: int) -> socket.socket:
     """Bind the port; a restarted server may have to wait until the killed one's is free."""
     for _ in range(100):
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Only a socket that says it is TCP gets TCP_NODELAY from asyncio; without it each answer may wait for 40 ms.
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind(("127.0.0.1", port))

@@ -16,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY = 64 * 1024 * 1024
 Headers = dict[str, str]
+_TYPES = {"rate_limit_exceeded": "requests", "insufficient_quota": "insufficient_quota"}
 
 
 class Exchange:
@@ -89,7 +90,7 @@ class Exchange:
         self, status: int, code: str, message: str, *, kind: str = "", param: str | None = None, **headers: str
     ) -> None:
         """Answer with an error as the API writes them."""
-        kind = kind or ("invalid_request_error" if status < 500 else "server_error")
+        kind = kind or _TYPES.get(code) or ("invalid_request_error" if status < 500 else "server_error")
         error = {"message": message, "type": kind, "param": param, "code": code}
         await self.json(status, {"error": error}, **headers)
 
