@@ -11,8 +11,7 @@ from numpy.random import Generator
 
 from pipeline.engines.animatic.backdrop import Layer, Lens, Light
 from pipeline.engines.animatic.brush import blend, flat, generator, gouache, ink, line, polygon, ridge, shade
-from pipeline.engines.animatic.cels import Cel, cel_of
-from pipeline.engines.animatic.sheets import sheet_of
+from pipeline.engines.animatic.sheets import Sheet, sheet_of
 from pipeline.engines.animatic.words import Colour, Scene
 
 _SEA: Colour = (44, 82, 102)
@@ -21,10 +20,10 @@ _FOAM: Colour = (226, 234, 236)
 
 @dataclass(frozen=True, slots=True)
 class Boat:
-    """A boat in two cels: what is behind the people in it, and the side that hides their legs."""
+    """A boat in two sheets: what is behind the people in it, and the side that hides their legs."""
 
-    behind: Cel
-    before: Cel
+    behind: Sheet
+    before: Sheet
     middle: float
     water: float
     tall: float
@@ -91,7 +90,7 @@ def boat(lens: Lens, light: Light, x: float, feet: float, tall: float, colour: C
         spot = np.array([(-0.1, 0.0), (0.0, -0.035), (0.1, 0.0), (0.0, 0.03)]) * tall + (px, keel - 0.02 * tall)
         polygon(front, spot, foam)
         polygon(front_alpha, spot, 235)
-    return Boat(cel_of(sheet_of(back, back_alpha)), cel_of(sheet_of(front, front_alpha)), x, keel, tall)
+    return Boat(sheet_of(back, back_alpha), sheet_of(front, front_alpha), x, keel, tall)
 
 
 def _empty(lens: Lens, colour: Colour) -> tuple[np.ndarray, np.ndarray]:

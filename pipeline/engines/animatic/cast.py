@@ -10,7 +10,7 @@ from pipeline.engines.animatic.acting import Part, breath, part_for, pose_at, tr
 from pipeline.engines.animatic.afloat import Boat, boat
 from pipeline.engines.animatic.backdrop import Backdrop, Lens
 from pipeline.engines.animatic.brush import generator
-from pipeline.engines.animatic.cels import Box, lay_cel
+from pipeline.engines.animatic.cels import Box
 from pipeline.engines.animatic.figures import EYES_Y, Painter, looks_of, shadow_sheet
 from pipeline.engines.animatic.overlay import SAFE, lettered
 from pipeline.engines.animatic.sheets import Canvas, Placement, Sheet, lay
@@ -196,7 +196,7 @@ class Cast:
             lift = self._boat.bob(seconds)
             place = {depth: _moved(camera, 0.0, lift) for depth, camera in place.items()}
             fallback = _moved(fallback, 0.0, lift)
-            lay_cel(canvas, self._boat.behind, fallback)
+            lay(canvas, self._boat.behind, fallback)
         for actor in self._actors:
             camera = place.get(actor.depth, fallback)
             gone = travel(actor.part, seconds, self._duration_s) * actor.tall
@@ -204,14 +204,14 @@ class Cast:
                 lay(canvas, actor.shadow, _moved(camera, gone, 0.0))
             speaking = any(start <= seconds < end for start, end in actor.spans)
             pose = pose_at(actor.part, seconds, share, speaking=speaking)
-            cel = actor.painter.cel(pose, actor.part.emotion)
-            lay_cel(canvas, cel, _moved(camera, gone, -0.0022 * actor.tall * breath(actor.part, seconds)))
+            sheet = actor.painter.sheet(pose, actor.part.emotion)
+            lay(canvas, sheet, _moved(camera, gone, -0.0022 * actor.tall * breath(actor.part, seconds)))
             if tags and actor.tag is not None:
                 x = camera.scale * (actor.tag_at[0] + gone) + camera.dx
                 y = camera.scale * actor.tag_at[1] + camera.dy
                 lay(canvas, actor.tag, Placement(1.0, x - actor.tag.x, y - actor.tag.y))
         if self._boat is not None:
-            lay_cel(canvas, self._boat.before, fallback)
+            lay(canvas, self._boat.before, fallback)
 
     @property
     def depths(self) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,11 +25,9 @@ from pipeline.engines.animatic.brush import ink
 from pipeline.engines.animatic.pencil import pencilled
 from pipeline.engines.animatic.sheets import (
     Canvas,
-    Placement,
     Plane,
     Sheet,
     half_of,
-    lay,
     picture_of,
     planes_of,
     sheet_of,
@@ -44,10 +42,8 @@ _SOFT = 400  # figures taller than this, in pixels, are shaded at half size: it 
 _SHADE = 0.34
 _RIM = 0.42
 _RECENT = 12  # drawings that a new one may begin as
+_SPECKS = 24  # pixels of a silhouette that make no difference to its light
 _FEW = 0.5  # share of its box that may differ then
-_BLOCK = 16  # rows that are looked at together, even
-_WORTH = 25_000  # pixels that another part must save
-_ALL = 255
 _ROOM = 48 << 20  # bytes of sheets kept per figure
 
 
@@ -76,19 +72,6 @@ class Box(NamedTuple):
         """Return whether they share a pixel."""
         x0, y0, x1, y1 = other
         return self.x0 < x1 and x0 < self.x1 and self.y0 < y1 and y0 < self.y1
-
-
-@dataclass(frozen=True, slots=True)
-class Cel:
-    """A sheet, and the parts of it that show something.
-
-    Attributes:
-        sheet: All of it.
-        parts: Rectangles of its plane, top to bottom, that hold all it shows; their rows leave none out.
-    """
-
-    sheet: Sheet
-    parts: tuple[Box, ...]
 
 
 class Mark(NamedTuple):
@@ -147,7 +130,7 @@ class _Picture:
 @dataclass(frozen=True, slots=True)
 class _Drawing:
     picture: _Picture
-    cel: Cel
+    sheet: Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,23 +169,23 @@ class Cels:
         self._rim = _Lean(-form.side * shift * 0.5, shift * 0.35, shift / 2, self._step)
         self._reach = (self._step * max(self._shade.reach, self._rim.reach) + 1) & ~1
 
-    def of(self, key: Hashable, marks: Callable[[], Sequence[Mark]]) -> Cel:
+    def of(self, key: Hashable, marks: Callable[[], Sequence[Mark]]) -> Sheet:
         """Return the drawing that goes by a key; ``marks`` says what is on it if it isn't kept."""
         drawing = self._drawn.pop(key, None)
         if drawing is None:
             drawing = self._new(marks())
-            self._size += _bytes(drawing.cel.sheet)
+            self._size += _bytes(drawing.sheet)
             while self._size > _ROOM and self._drawn:
-                self._size -= _bytes(self._drawn.pop(next(iter(self._drawn))).cel.sheet)
+                self._size -= _bytes(self._drawn.pop(next(iter(self._drawn))).sheet)
         self._drawn[key] = drawing  # the last used is last
-        return drawing.cel
+        return drawing.sheet
 
     def _new(self, marks: Sequence[Mark]) -> _Drawing:
         picture = self._picture(marks)
         if self._paper is not None:
-            return _Drawing(picture, cel_of(self._pencil(picture, self._paper)))
+            return _Drawing(picture, self._pencil(picture, self._paper))
         found = self._nearest(picture)
-        return _Drawing(picture, cel_of(self._whole(picture)) if found is None else self._changed(picture, *found))
+        return _Drawing(picture, self._whole(picture) if found is None else self._changed(picture, *found))
 
     def _picture(self, marks: Sequence[Mark]) -> _Picture:
         """Return marks as they lie on the stage."""
@@ -251,40 +234,60 @@ class Cels:
         y, u, v, a, half = planes.inside(self._reach)
         return _sheet(y, u, v, cv2.bitwise_not(a), cv2.bitwise_not(half), box)
 
-    def _changed(self, picture: _Picture, old: _Drawing, changed: Box) -> Cel:
+    def _changed(self, picture: _Picture, old: _Drawing, changed: Box) -> Sheet:
         """Return a drawing that begins as another, painted again where it differs."""
-        sheet, box, before = old.cel.sheet, picture.box, old.picture.box
-        planes = [sheet.luma, sheet.cb, sheet.cr, sheet.clear, sheet.clear_half]
-        if box != before:
-            planes = [_moved(plane, before, box, k) for k, plane in enumerate(planes)]
-        elif changed.empty:
-            return old.cel
-        else:
-            planes = [plane.copy() for plane in planes if plane is not None]
+        sheet, box, before = old.sheet, picture.box, old.picture.box
         again = changed.grown(0).within(box)
-        same = again.empty
+        if box == before and again.empty:
+            return sheet
+        if box == before:
+            inner = self._inner(picture, sheet, again)
+            if inner is not None:
+                return inner
+        planes = [
+            _moved(plane, before, box, step, beyond)
+            for plane, step, beyond in zip(
+                (sheet.luma, sheet.cb, sheet.cr, sheet.clear, sheet.clear_half),
+                (1, 2, 2, 1, 2),
+                (0, 0, 0, 255, 255),
+                strict=True,
+            )
+        ]
+        again = again.grown(self._reach).within(box)
         if not again.empty:
-            cover = _cover(picture, again)
-            clear = _cut(planes[3], box, again, 1)
-            same = bool((cv2.bitwise_not(cover) == clear).all())
-            if same:
-                # The silhouette stays, and so does the light on all that is not painted again.
-                fresh = _painted(picture, again)
-                wide = again.grown(self._reach)
-                full = cv2.bitwise_not(_around(planes[3], box, wide, 1))
-                half = cv2.bitwise_not(_around(planes[4], box, wide, 2))
-                self._light(fresh, full, half, self._reach)
-            else:
-                again = again.grown(self._reach).within(box)
-                fresh = _painted(picture, again.grown(self._reach))
-                self._model(fresh, self._reach)
-                fresh = fresh.inside(self._reach)
-            for k, plane in enumerate(
-                (fresh.y, fresh.u, fresh.v, cv2.bitwise_not(fresh.a), cv2.bitwise_not(fresh.half))
-            ):
-                _cut(planes[k], box, again, 1 if k in {0, 3} else 2)[:] = plane
-        made = _sheet(planes[0], planes[1], planes[2], planes[3], planes[4], box)
-        return Cel(made, old.cel.parts) if same and box == before else cel_of(made)
+            fresh = _painted(picture, again.grown(self._reach))
+            self._model(fresh, self._reach)
+            y, u, v, a, half = fresh.inside(self._reach)
+            parts = (y, u, v, cv2.bitwise_not(a), cv2.bitwise_not(half))
+            for plane, part, step in zip(planes, parts, (1, 2, 2, 1, 2), strict=True):
+                _cut(plane, box, again, step)[:] = part
+        return _sheet(planes[0], planes[1], planes[2], planes[3], planes[4], box)
+
+    def _inner(self, picture: _Picture, sheet: Sheet, again: Box) -> Sheet | None:
+        """Return a sheet with other marks inside its silhouette, or ``None`` if that changes.
+
+        The light on all that is not painted again stays, and so does what it hides. The corner of a
+        mouth may well stand out from a face in profile.
+        """
+        box = picture.box
+        cover = _cover(picture, again)
+        clear = cv2.bitwise_not(cover)
+        differing = cv2.countNonZero(cv2.compare(clear, _cut(sheet.clear, box, again, 1), cv2.CMP_NE))
+        if differing > _SPECKS:
+            return None
+        fresh, wide = _painted(picture, again), again.grown(self._reach)
+        full = cv2.bitwise_not(_around(sheet.clear, box, wide, 1))
+        half = cv2.bitwise_not(_around(sheet.clear_half, box, wide, 2))
+        self._light(fresh, full, half, self._reach)
+        luma, cb, cr = sheet.luma.copy(), sheet.cb.copy(), sheet.cr.copy()
+        for plane, part, step in ((luma, fresh.y, 1), (cb, fresh.u, 2), (cr, fresh.v, 2)):
+            _cut(plane, box, again, step)[:] = part
+        if differing == 0:
+            return replace(sheet, luma=luma, cb=cb, cr=cr)
+        through, through_half = _copy(sheet.clear), _copy(sheet.clear_half)
+        _cut(through, box, again, 1)[:] = clear
+        _cut(through_half, box, again, 2)[:] = cv2.bitwise_not(fresh.half)
+        return replace(sheet, luma=luma, cb=cb, cr=cr, clear=through, clear_half=through_half)
 
     def _model(self, planes: _Planes, edge: int) -> None:
         """Add form to all but an edge of ``edge`` pixels."""
@@ -336,74 +339,6 @@ class Cels:
             cv2.add(plane, cv2.convertScaleAbs(cv2.bitwise_not(cover), alpha=part / 255), dst=plane)
         drawn = pencilled(picture_of(Canvas(y, u, v)), np.ascontiguousarray(a), paper.palette, 1, tint=0.45, lift=34)
         return sheet_of(drawn, np.ascontiguousarray(a), box.x0, box.y0)
-
-
-def cel_of(sheet: Sheet) -> Cel:
-    """Return a sheet with the parts of it that show something.
-
-    A figure with an arm stretched out, or a face over its shoulders, leaves half of its rectangle
-    empty; laying two or three smaller ones is quicker.
-    """
-    rows, columns = sheet.luma.shape
-    if sheet.clear_half is None:
-        return Cel(sheet, (Box(0, 0, columns, rows),))
-    half = sheet.clear_half
-    count, step = -(-len(half) // (_BLOCK // 2)), _BLOCK // 2
-    even = half[: len(half) // step * step].reshape(-1, step, half.shape[1]).min(axis=1)
-    shown = (even if len(even) == count else np.vstack([even, half[len(even) * step :].min(axis=0)])) < _ALL
-    seen = shown.any(axis=1)
-    left = np.where(seen, shown.argmax(axis=1) * 2, columns)
-    right = np.where(seen, columns - shown[:, ::-1].argmax(axis=1) * 2, 0)
-    # Sampling reaches a little way into the rows of the next part.
-    left = np.minimum.reduce([left, np.append(left[1:], columns), np.append(columns, left[:-1])])
-    right = np.maximum.reduce([right, np.append(right[1:], 0), np.append(0, right[:-1])])
-    ends = [0, *_parted(left, right, 0), count]
-    parts: list[Box] = []
-    for first, last in itertools.pairwise(ends):
-        x0, x1 = max(0, int(left[first:last].min()) - _MARGIN), min(columns, int(right[first:last].max()) + _MARGIN)
-        parts.append(Box(x0, first * _BLOCK, max(x0, x1), min(rows, last * _BLOCK)))
-    return Cel(sheet, tuple(parts))
-
-
-def _parted(left: Any, right: Any, first: int) -> list[int]:
-    """Return the blocks, counted from ``first``, before which rows are best parted, in order."""
-    count = len(left)
-    if count < 2:
-        return []
-    above = np.maximum.accumulate(right) - np.minimum.accumulate(left)
-    below = (np.maximum.accumulate(right[::-1]) - np.minimum.accumulate(left[::-1]))[::-1]
-    at = np.arange(1, count)
-    areas = np.maximum(above[:-1], 0) * at + np.maximum(below[1:], 0) * (count - at)
-    best = int(areas.argmin())
-    if areas[best] * _BLOCK + _WORTH > max(0, int(above[-1])) * count * _BLOCK:
-        return []
-    cut = best + 1
-    return [*_parted(left[:cut], right[:cut], first), first + cut, *_parted(left[cut:], right[cut:], first + cut)]
-
-
-def lay_cel(canvas: Canvas, cel: Cel, place: Placement) -> None:
-    """Lay a cel on the canvas, part by part."""
-    height, width = canvas.y.shape
-    sheet, scale = cel.sheet, place.scale
-    if len(cel.parts) == 1:
-        lay(canvas, sheet, place)
-        return
-    left, top = scale * sheet.x + place.dx, scale * sheet.y + place.dy
-    last = len(cel.parts) - 1
-    for k, part in enumerate(cel.parts):
-        # Rows meet at whole even pixels of the frame, so that no pixel is laid twice.
-        y0 = 0 if k == 0 else _even(top + scale * part.y0, height)
-        y1 = height if k == last else _even(top + scale * part.y1, height)
-        x0, x1 = _even(left + scale * part.x0 - 1, width), _even(left + scale * part.x1 + 1, width)
-        if x1 - x0 < 2 or y1 - y0 < 2:
-            continue
-        half = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
-        window = Canvas(canvas.y[y0:y1, x0:x1], canvas.u[half], canvas.v[half])
-        lay(window, sheet, Placement(scale, place.dx - x0, place.dy - y0))
-
-
-def _even(at: float, limit: int) -> int:
-    return max(0, min(limit, round(at / 2) * 2))
 
 
 class _Planes(NamedTuple):
@@ -518,15 +453,19 @@ def _around(plane: Any, at: Box, box: Box, step: int) -> Any:
     return cv2.copyMakeBorder(cut, above, below, before, after, cv2.BORDER_REPLICATE)
 
 
-def _moved(plane: Any, at: Box, box: Box, k: int) -> Any:
-    """Return a plane of a sheet in another rectangle, clear where it was not."""
-    step = 1 if k in {0, 3} else 2
-    rows, columns = (box.y1 - box.y0) // step, (box.x1 - box.x0) // step
-    fresh = np.zeros((rows, columns), np.uint8) if k < 3 else np.full((rows, columns), 255, np.uint8)
+def _moved(plane: Any, at: Box, box: Box, step: int, beyond: int) -> Any:
+    """Return a copy of a plane in another rectangle, with ``beyond`` where it was not."""
+    if at == box:
+        return plane.copy()
+    fresh = np.full(((box.y1 - box.y0) // step, (box.x1 - box.x0) // step), beyond, np.uint8)
     both = box.within(at)
     if not both.empty:
         _cut(fresh, box, both, step)[:] = _cut(plane, at, both, step)
     return fresh
+
+
+def _copy(plane: Any) -> Any:
+    return plane.copy()
 
 
 def _sheet(luma: Any, cb: Any, cr: Any, clear: Any, clear_half: Any, box: Box) -> Sheet:

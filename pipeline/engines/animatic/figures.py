@@ -21,7 +21,7 @@ from pipeline.engines.animatic import brush
 from pipeline.engines.animatic.acting import Pose
 from pipeline.engines.animatic.backdrop import Light
 from pipeline.engines.animatic.brush import oval, polygon
-from pipeline.engines.animatic.cels import Box, Cel, Cels, Form, Mark, Paper
+from pipeline.engines.animatic.cels import Box, Cels, Form, Mark, Paper
 from pipeline.engines.animatic.sheets import Sheet, sheet_of
 from pipeline.engines.animatic.words import Colour, number_of, rgb, says
 
@@ -149,7 +149,7 @@ class Painter:
         paper = Paper(palette, self._lit(looks.coat)) if pencil else None
         self._cels = Cels(feet, limit, Form(tall, side, light.colour), paper)
 
-    def cel(self, pose: Pose, emotion: str) -> Cel:
+    def sheet(self, pose: Pose, emotion: str) -> Sheet:
         """Return the figure in a pose, where it stands."""
         return self._cels.of((pose, emotion), lambda: self.marks(pose, emotion))
 
