@@ -6,6 +6,7 @@ later (:class:`RemoteEngine`); they keep nothing in memory between two calls, so
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,9 @@ class Order:
         images: Local file of each picture in ``request.images()``, by content hash.
         wire: The registry's ``wire`` of the model: what its server understands.
         asked_at: When the intent was committed; nothing was asked before.
+        not_after: Moment of ``time.monotonic()`` after which it must not be sent any more.
+        alone: Whether it is certain that no other order for the same model with the same prompt, length and size
+            is unanswered. Only then may a job that looks like this order be taken for its own by its looks.
     """
 
     intent: str
@@ -105,6 +109,8 @@ class Order:
     images: Mapping[str, Path]
     wire: Mapping[str, Any]
     asked_at: datetime
+    not_after: float = math.inf
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +218,24 @@ class RemoteEngine(Engine):
         self.wire = wire
         self.environment = environment
 
+    @classmethod
+    def check_wire(cls, wire: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what is wrong with the registry's ``wire`` of a model, in words; nothing by default."""
+        del wire
+        return ()
+
     def abilities(self, wire: Mapping[str, Any]) -> Abilities:
         """Return what the server of a model allows; nothing unless an engine says so."""
         del wire
         return Abilities()
 
     @abstractmethod
-    async def create(self, order: Order) -> Ticket:
+    async def create(self, order: Order, *, not_after: float | None = None) -> Ticket:
         """Ask for a job, once: never repeated here, whatever happens.
+
+        Args:
+            order: What is asked for.
+            not_after: A value of ``time.monotonic()`` after which the call must not be sent any more.
 
         Raises:
             ProviderError: ``UNCERTAIN`` unless it is certain that nothing was accepted.

@@ -20,7 +20,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from pipeline.engines.base import Engine, RemoteEngine
+from pipeline.engines.base import Engine, LocalEngine, RemoteEngine
 from pipeline.errors import ConfigurationError
 from pipeline.registry.files import nearest
 
@@ -49,6 +49,10 @@ class Listed:
 SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
     {
         "animatic": Listed("pipeline.engines.animatic:AnimaticEngine", remote=False),
+        "openai_compatible": Listed(
+            "pipeline.engines.openai_compatible:OpenAICompatibleEngine",
+            settings=(("DAILIES_OPENAI_COMPATIBLE_BASE_URL",),),
+        ),
     }
 )
 
@@ -78,14 +82,14 @@ def engine_class(name: str) -> type[Engine]:
     return found
 
 
-def load_engine(name: str) -> Engine:
+def load_engine(name: str) -> LocalEngine:
     """Return a new engine that renders on this machine.
 
     Raises:
         ConfigurationError: As :func:`engine_class`, and if the engine works remotely.
     """
     found = engine_class(name)
-    if issubclass(found, RemoteEngine):
+    if not issubclass(found, LocalEngine):
         raise ConfigurationError(f"the engine {name!r} does not render on this machine.", where=name)
     return found()
 

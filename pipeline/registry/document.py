@@ -29,6 +29,7 @@ their names:
 format: 1
 engine: acme
 provider: Acme
+account: {concurrent: 20, per_minute: 60}
 models:
   acme/one:
     kind: video
@@ -55,6 +56,9 @@ models:
 - An id that exists already is patched: mappings merge key by key; everything else, lists of prices too,
   replaces what stood there; `null` restores the default. `replace: true` starts the entry from nothing,
   `remove: true` takes it out.
+- `account` is what the provider allows for all models of the file's engine together; a model's own `limits` hold
+  beside it. In it `null` means no limit.
+- `wire` says what a model's server understands; each engine has its own fields for it, see [engines.md](engines.md).
 - Amounts are US dollars in quotes, so that they stay exact. Days are UTC: a price changes at 00:00 UTC of
   its `from`.
 - The first rate whose conditions hold is the price, so the special lines come first. Every surcharge whose
@@ -85,7 +89,7 @@ def page(registry: Registry) -> str:
         ("`rates` (and a condition's fields)", Rate),
         ("`surcharges` (and a rate's fields)", Surcharge),
         ("`charges`", Charges),
-        ("`limits`", Limits),
+        ("`limits` and `account`", Limits),
     ):
         parts.append(f"### {name}\n\n{fields(part)}\n")
     return "\n".join(parts)

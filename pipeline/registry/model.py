@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -37,7 +37,7 @@ class Charges(Entry):
 
 
 class Limits(Entry):
-    """What an account may ask of the provider for this model."""
+    """What an account may ask of the provider, for a model or for all models of an engine together."""
 
     concurrent: Annotated[int, Field(ge=1, le=100_000)] | Literal["unknown"] | None = "unknown"
     """Jobs in flight; none means no limit."""
@@ -65,7 +65,9 @@ class Model(Entry):
     charges: Charges = Charges()
     """What it bills when a take comes to nothing."""
     limits: Limits = Limits()
-    """What the provider allows."""
+    """What the provider allows for this model; ``account`` of a file says what it allows for all together."""
+    wire: dict[str, Any] = Field(default_factory=dict)
+    """What the model's server understands, in the engine's own words: see [engines.md](engines.md)."""
     released: Day | Literal["unknown"] = "unknown"
     """First day on which it was offered."""
     retires: Day | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines import catalog
-from pipeline.engines.base import Engine
+from pipeline.engines.base import RemoteEngine
 from pipeline.errors import ConfigurationError
 
 PACKAGE = """
@@ -49,9 +49,9 @@ def test_the_animatic_engine_needs_no_settings() -> None:
 
 @pytest.mark.parametrize("name", catalog.SHIPPED)
 def test_every_shipped_engine_loads_under_its_own_name_and_agrees_on_its_settings(name: str) -> None:
-    engine = catalog.load_engine(name)
+    engine = catalog.engine_class(name)
 
-    assert isinstance(engine, Engine)
+    assert issubclass(engine, RemoteEngine) == catalog.SHIPPED[name].remote
     assert engine.name == name
     assert engine.version
     assert engine.missing_settings({}) == catalog.missing_settings(name, {})
@@ -64,7 +64,7 @@ def test_an_unknown_engine_is_named_with_the_nearest() -> None:
 
 @pytest.mark.usefixtures("acme")
 def test_a_package_adds_an_engine_by_an_entry_point() -> None:
-    engine = catalog.load_engine("acme")
+    engine = catalog.engine_class("acme")
 
     assert engine.name == "acme"
     assert "acme" in catalog.engine_names()
