@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -19,7 +18,7 @@ from pipeline.errors import BudgetRefused, LedgerConflict
 from pipeline.production import money, purses
 from pipeline.store.tables import CutRow, LedgerRow, TakeRow
 from pipeline.units import MicroUsd
-from tests.support.spending import Spending, open_spending, reserve_all
+from tests.support.spending import Spending, copy_of, open_spending, reserve_all
 
 MONTH = "account:2026-11"
 
@@ -30,8 +29,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> str:
     if request.param == "postgresql":
         fresh: str = request.getfixturevalue("postgres").fresh_database()
         return fresh
-    shutil.copy(template, tmp_path / "dailies.db")
-    return f"sqlite:///{tmp_path / 'dailies.db'}"
+    return copy_of(template, tmp_path)
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import shutil
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -41,13 +43,21 @@ class Clock:
         return self.now
 
 
+class SimulatedCrash(Exception):  # noqa: N818 - it is no error
+    """The process dies in the moment before the commit."""
+
+
 @dataclass
 class Spending:
-    """A studio of which only the database, the clock and the settings are real."""
+    """A studio of which only the database, the clock and the settings are real.
+
+    Attributes:
+        crashes: Whether the process dies just before it commits.
+    """
 
     studio: Studio
     clock: Clock
-    _numbers: Any = field(default_factory=itertools.count)
+    crashes: bool = False
 
     @property
     def database(self) -> Database:
@@ -119,19 +129,27 @@ class Spending:
             )  # fmt: skip
         return take_id
 
-    def reserve(self, take_id: str, shot_cap: int | None = None) -> None:
+    @contextmanager
+    def _write(self) -> Generator[Session]:
         with self.database.write() as session:
+            yield session
+            if self.crashes:
+                session.flush()
+                raise SimulatedCrash
+
+    def reserve(self, take_id: str, shot_cap: int | None = None) -> None:
+        with self._write() as session:
             take, cut = self._locked(session, take_id)
             money.reserve(self.studio, session, cut, take, None if shot_cap is None else MicroUsd(shot_cap))
 
     def settle(self, take_id: str, charged: int, state: str | None = None) -> None:
-        with self.database.write() as session:
+        with self._write() as session:
             take, _ = self._locked(session, take_id)
             money.settle(self.studio, session, take, MicroUsd(charged))
             take.state = state or take.state
 
     def release(self, take_id: str) -> None:
-        with self.database.write() as session:
+        with self._write() as session:
             take, _ = self._locked(session, take_id)
             money.release(self.studio, session, take)
 
@@ -203,6 +221,13 @@ def open_spending(url: str, **settings: Any) -> Spending:
         new_id=new_id,
     )
     return Spending(studio, clock)
+
+
+def copy_of(template: Path, folder: Path) -> str:
+    """Copy an empty migrated SQLite file; return its URL."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(template, folder / "dailies.db")
+    return f"sqlite:///{folder / 'dailies.db'}"
 
 
 def reserve_all(url: str, takes: Iterable[str], account_cap: int | None = None) -> list[str]:
