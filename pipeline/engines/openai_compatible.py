@@ -74,7 +74,7 @@ class OpenAICompatibleEngine(RemoteEngine):
         understood = videos_wire(wire, self.name)
         return Abilities(cancels=understood.cancel != "none", reconciles=understood.reconcile != "none")
 
-    async def create(self, order: Order, *, not_after: float | None = None) -> Ticket:
+    async def create(self, order: Order) -> Ticket:
         """Ask for a job, once."""
         wire = videos_wire(order.wire, order.model)
         form = await self._form(wire, order)
@@ -82,7 +82,7 @@ class OpenAICompatibleEngine(RemoteEngine):
             self._service,
             "POST",
             f"{self._base}/videos",
-            not_after=not_after,
+            not_after=order.not_after,
             headers={**self._headers, "Idempotency-Key": order.intent},
             files=form,
         )

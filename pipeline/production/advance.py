@@ -12,6 +12,7 @@ from pipeline.production.boards import Board, board_of
 from pipeline.production.decide import (
     Action,
     ChooseTake,
+    DoubtTake,
     FailTake,
     MoveCut,
     MoveShot,
@@ -22,6 +23,7 @@ from pipeline.production.decide import (
 from pipeline.production.money import release
 from pipeline.production.opening import step_values
 from pipeline.production.outbox import StepMessage
+from pipeline.production.phases import doubt, end_phase
 from pipeline.production.states import (
     OPEN_STEPS,
     RESTING_CUTS,
@@ -33,7 +35,7 @@ from pipeline.production.states import (
 )
 from pipeline.production.studio import Studio
 from pipeline.production.views import cut_view, format_keys, shot_view
-from pipeline.store.tables import CutRow, ShotRow, StepRow, TakeRow
+from pipeline.store.tables import CutRow, JobRow, ShotRow, StepRow, TakeRow
 
 
 class Advance:
@@ -63,7 +65,7 @@ class Advance:
                 for action in actions:
                     self._apply(action)
                 self._session.flush()
-                if not any(isinstance(action, MoveShot | ChooseTake | FailTake) for action in actions):
+                if not any(isinstance(action, MoveShot | ChooseTake | FailTake | DoubtTake) for action in actions):
                     break
             if shot.state != before:
                 queue.extend(self._continuing(shot))
@@ -111,6 +113,11 @@ class Advance:
                 take.finished_at = self._studio.clock()
                 if action.to is TakeState.FAILED:
                     release(self._studio, self._session, take)
+                    job = self._session.get(JobRow, take.id)
+                    if job is not None:  # it was never asked for
+                        end_phase(self._studio, job, "dropped")
+            case DoubtTake():
+                doubt(self._studio, self._session.get_one(JobRow, action.take_id), action.reason)
             case MoveCut():
                 self._move_cut(action)
 

@@ -91,7 +91,7 @@ def _lawless(session: Session, most: int) -> Iterator[str]:
     """Tell of takes whose entries break a law. The database finds them; the law itself says how."""
     reserves, settles, releases = _number("reserve"), _number("settle"), _number("release")
     open_ = and_(settles == 0, releases == 0, reserves == 1)
-    ended = and_(settles == 1, releases == 1, reserves >= 1, _sum("reserve") == _sum("settle") + _sum("release"))
+    ended = and_(settles >= 1, releases == 1, reserves >= 1, _sum("reserve") == _sum("settle") + _sum("release"))
     suspects = session.scalars(
         select(LedgerRow.take_id).group_by(LedgerRow.take_id).having(not_(or_(open_, ended))).limit(most)
     )

@@ -16,6 +16,7 @@ from pipeline.production.states import (
     OPEN_STEPS,
     RESTING_CUTS,
     CutState,
+    JobPhase,
     ShotState,
     StepKind,
     StepState,
@@ -33,6 +34,10 @@ class TakeView:
     state: TakeState
     clip: str | None = None
     reason: str = ""
+    counts: bool = True
+    """Whether it uses up one of the shot's attempts: something was generated, or might have been."""
+    job: JobPhase | None = None
+    """Where its job stands, if a provider is asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,14 @@ class FailTake:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtTake:
+    """Let the job of a take be looked for: whoever asked for it is gone."""
+
+    take_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MoveCut:
     """Bring a cut into another state."""
 
@@ -149,7 +162,10 @@ class MoveCut:
 _OVER = (*ENDED_TAKES, TakeState.UNKNOWN)
 """Takes that nothing is under way for. One whose outcome is unknown may be paid for: only a person's retry goes on."""
 
-Action = OpenStep | MoveShot | ChooseTake | FailTake | MoveCut
+_UNCOUNTED_AT_MOST = 5
+"""So many takes that were neither made nor charged are tried beyond the shot's attempts."""
+
+Action = OpenStep | MoveShot | ChooseTake | FailTake | DoubtTake | MoveCut
 
 
 def generate_key(shot_id: str, round_: int, candidate: int, attempt: int) -> str:
@@ -203,10 +219,7 @@ def _decide_generating(shot: ShotView) -> tuple[Action, ...]:
             waiting = True
         elif takes and takes[-1].state is TakeState.ACCEPTED:
             accepted.append(takes[-1])
-        elif (takes and takes[-1].state not in _OVER) or any(
-            shot.steps.get(generate_key(shot.id, shot.round, candidate, attempt)) in OPEN_STEPS
-            for attempt in range(shot.max_attempts)
-        ):
+        elif (takes and takes[-1].state not in _OVER) or _is_open(shot, candidate, takes):
             waiting = True
         else:
             exhausted.append(_why_exhausted(shot, candidate, takes))
@@ -217,11 +230,23 @@ def _decide_generating(shot: ShotView) -> tuple[Action, ...]:
     return (MoveShot(shot.id, ShotState.NEEDS_ATTENTION, exhausted[0]),)
 
 
+def _is_open(shot: ShotView, candidate: int, takes: list[TakeView]) -> bool:
+    """Return whether a step that generates the candidate is open, whether or not it has its take yet."""
+    attempts = range(max(shot.max_attempts, len(takes)) + 1)
+    return any(shot.steps.get(generate_key(shot.id, shot.round, candidate, each)) in OPEN_STEPS for each in attempts)
+
+
+def _may_try_again(shot: ShotView, takes: list[TakeView]) -> bool:
+    """Return whether another attempt is allowed: what was neither made nor charged counts only when it never ends."""
+    used = sum(take.counts for take in takes)
+    return used < shot.max_attempts and len(takes) < shot.max_attempts + _UNCOUNTED_AT_MOST
+
+
 def _next_for_candidate(shot: ShotView, candidate: int, takes: list[TakeView]) -> tuple[Action, ...] | None:
     """Return the next actions for one candidate, or ``None`` if there is nothing to start."""
     last = takes[-1] if takes else None
     attempt = last.attempt if last else -1
-    if last is None or (last.state in (TakeState.REJECTED, TakeState.FAILED) and attempt + 1 < shot.max_attempts):
+    if last is None or (last.state in (TakeState.REJECTED, TakeState.FAILED) and _may_try_again(shot, takes)):
         key = generate_key(shot.id, shot.round, candidate, attempt + 1)
         return None if key in shot.steps else (generate_step(shot.id, shot.round, candidate, attempt + 1),)
     if last.state is TakeState.GENERATED:
@@ -231,7 +256,10 @@ def _next_for_candidate(shot: ShotView, candidate: int, takes: list[TakeView]) -
         return _give_up(shot, last, key, TakeState.REJECTED, "It could not be checked")
     if last.state in (TakeState.PLANNED, TakeState.GENERATING):
         key = generate_key(shot.id, shot.round, candidate, attempt)
-        return _give_up(shot, last, key, TakeState.FAILED, "Generating failed for good")
+        if last.job in (None, JobPhase.WAITING):
+            return _give_up(shot, last, key, TakeState.FAILED, "Generating failed for good")
+        if last.job is JobPhase.ASKING and shot.steps.get(key) not in OPEN_STEPS:
+            return (DoubtTake(last.id, f"Who asked for it was lost: {shot.errors.get(key, 'no error is known')}"),)
     return None
 
 
@@ -247,8 +275,8 @@ def _why_exhausted(shot: ShotView, candidate: int, takes: list[TakeView]) -> str
         why = f" ({takes[-1].reason})" if takes[-1].reason else ""
         return (
             f"The outcome of attempt {takes[-1].attempt + 1} is unknown{why}: it may have been generated and charged, "
-            "so nothing is asked for again by itself. See what the provider says of it, then retry the shot; "
-            "its price stays reserved."
+            "so nothing is asked for again by itself and its price stays reserved. See what the provider says of it, "
+            f"then `dailies resolve {takes[-1].id} --charged` or `--not-charged`, and retry the shot."
         )
     attempt = takes[-1].attempt + 1 if takes else 0
     error = shot.errors.get(generate_key(shot.id, shot.round, candidate, attempt))

@@ -65,7 +65,8 @@ def claim(studio: Studio, step_id: str, owner: str) -> Claim | None:
         if CutState(cut.state) in RESTING_CUTS:
             return None
         # One that was published had come due by its publisher's clock, which may be ahead of ours.
-        if cut.paused or (row.state == StepState.DUE and row.not_before > now):
+        waits = row.state == StepState.DUE and (row.not_before > now or row.waiting_for is not None)
+        if cut.paused or waits:
             row.state, row.published_at = StepState.DUE, None
             return None
         row.state, row.lease_owner = StepState.RUNNING, owner[:200]
@@ -169,6 +170,17 @@ def postpone(studio: Studio, held: Claim, error: str) -> None:
         row.setbacks += 1
         wait = min(POSTPONED_S * 2 ** min(row.setbacks - 1, 16), POSTPONED_AT_MOST_S)
         row.not_before = studio.clock() + timedelta(seconds=wait)
+
+
+class Parked(Exception):  # noqa: N818 - no fault
+    """The step waits for a free slot of a provider; it has been put down and nothing more is to be done."""
+
+
+def park(row: StepRow, model_id: str | None) -> None:
+    """Put a held step down, until a slot of a model is granted to it, or until its cut goes on; no attempt is used."""
+    row.state, row.lease_owner, row.lease_expires_at = StepState.DUE, None, None
+    row.published_at, row.waiting_for = None, model_id
+    row.attempts -= 1
 
 
 def give_back(studio: Studio, held: Claim) -> None:

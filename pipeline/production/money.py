@@ -98,6 +98,27 @@ def release(studio: Studio, session: Session, take: TakeRow) -> None:
         settle(studio, session, take, FREE)
 
 
+def correct(studio: Studio, session: Session, take: TakeRow, charged: MicroUsd) -> None:
+    """Book what a take that has ended turns out to have been charged in all; saying the same again changes nothing.
+
+    For a job that was taken for never accepted, or that a person said was not charged, and that shows up after all.
+    Only more is ever booked: money that was counted as spent is not freed by a later word.
+
+    Raises:
+        LedgerConflict: If the take has not ended; then it is to be settled.
+    """
+    known, period = _entries(session, take.id)
+    before = entries.charged(known)
+    if before is None:
+        raise LedgerConflict("its charge is to be corrected, and it has none yet.", where=take.id)
+    more = entries.correct(take.id, before, charged)
+    if more:
+        cut = session.get_one(CutRow, take.cut_id)
+        purses.shift(session, purses.purses_of(studio.settings, cut, period), charged - before)
+        take.charged_micro_usd = charged
+        _write(studio, session, take, period, more)
+
+
 def reserved_for(session: Session, take_id: str) -> MicroUsd:
     """Return what is set aside for a take and neither charged nor released yet."""
     known, _ = _entries(session, take_id)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from importlib import import_module
 
 from pipeline.errors import BackendUnavailable, DailiesError, StaleLease
-from pipeline.production.leases import Claim, claim, complete, fail, give_back, postpone
+from pipeline.production.leases import Claim, Parked, claim, complete, fail, give_back, postpone
 from pipeline.production.outbox import StepMessage
 from pipeline.production.states import StepKind
 from pipeline.production.studio import Studio
@@ -29,6 +29,7 @@ class Ended(StrEnum):
     TAKEN_OVER = "taken over"
     FAILED = "failed"
     WILL_RETRY = "will be retried"
+    WAITS = "waits for a free slot"
 
 
 def perform(studio: Studio, step_id: str, owner: str) -> Ended:
@@ -61,6 +62,8 @@ def _attempt(studio: Studio, held: Claim) -> tuple[Ended, list[StepMessage]]:
             return Ended.DONE, complete(studio, held, code(work))
     except StaleLease:
         raise
+    except Parked:
+        return Ended.WAITS, []
     except (BackendUnavailable, OSError) as error:
         log.warning("%s %s: %s", held.kind, held.label, error)
         postpone(studio, held, str(error))

@@ -1,12 +1,15 @@
-"""Plans a take: route, price, seed, request; adopts an earlier take of the same request; reserves its price.
+"""Plans a take: route, price, seed, request; adopts an earlier take of the same request.
 
-The plan is committed, under the step's lease, before any engine is asked for anything.
+The plan is committed, under the step's lease, before any engine is asked for anything. A take that this machine
+renders is reserved and begun with it; one that is asked of a provider waits for its slot first
+(:mod:`pipeline.production.asking`), and is planned anew until it has been asked for: days may lie between.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -18,13 +21,14 @@ from pipeline.control.framing import framing_of
 from pipeline.control.keys import spec_key, take_key
 from pipeline.control.request import GenerationRequest, Image
 from pipeline.control.seeds import first_seed, take_seed
-from pipeline.engines.catalog import available, load_engine
+from pipeline.engines.catalog import available, engine_class, works_remotely
 from pipeline.errors import DailiesError, NoModelAvailable
 from pipeline.production.boards import Board, board_of
 from pipeline.production.leases import held_step
 from pipeline.production.money import reserve
 from pipeline.production.rules import current_rules
-from pipeline.production.states import TakeState
+from pipeline.production.states import UNCOUNTED, USELESS_AGAIN, JobPhase, TakeState
+from pipeline.production.studio import Studio
 from pipeline.production.views import lock_cut
 from pipeline.production.work import Work
 from pipeline.registry.fit import Misfit
@@ -33,7 +37,7 @@ from pipeline.routing.decide import route
 from pipeline.routing.decision import RouteDecision
 from pipeline.routing.facts import shot_facts
 from pipeline.routing.stage import Stage
-from pipeline.store.tables import CutRow, ShotRow, TakeRow
+from pipeline.store.tables import CutRow, JobRow, ShotRow, StepRow, TakeRow
 from pipeline.storyboard.schema import Shot
 
 
@@ -43,17 +47,22 @@ class Planned:
 
     Attributes:
         take_id: Its row.
-        state: ``generating``, or where an earlier run of this step or an adoption left it.
+        state: ``generating`` if it is to be rendered here, ``planned`` if it is to be asked of a provider; else where
+            an earlier run of this step or an adoption left it.
+        remote: Whether a provider is asked for it.
         engine: Engine that generates it.
         model: Model, as the engine knows it.
+        model_id: Model, as the registry has it.
         request: What the engine is asked.
         suffixes: File suffix of each picture in the request, by content hash.
     """
 
     take_id: str
     state: TakeState
+    remote: bool
     engine: str
     model: str
+    model_id: str
     request: GenerationRequest
     suffixes: dict[str, str]
 
@@ -66,6 +75,25 @@ def plan_take(work: Work) -> Planned:
         BudgetRefused: If its price would go beyond a cap.
         StaleLease: If the step was taken over.
     """
+    # Files and storage are asked before and between the transactions, not while the cut is locked.
+    current_rules(work.studio.settings)
+    stored: dict[str, bool] = {}
+    while True:
+        try:
+            return _plan(work, stored)
+        except _NotLookedUp as clip:
+            stored[clip.sha256] = work.studio.artifacts.has(clip.sha256, ".mp4")
+
+
+class _NotLookedUp(Exception):  # noqa: N818 - no fault
+    """A take may be adopted if its clip is still stored."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(sha256)
+        self.sha256 = sha256
+
+
+def _plan(work: Work, stored: Mapping[str, bool]) -> Planned:
     studio, claim = work.studio, work.claim
     with studio.database.write() as session:
         cut = lock_cut(session, claim.cut_id)
@@ -74,12 +102,12 @@ def plan_take(work: Work) -> Planned:
         board = board_of(session, cut.storyboard_id)
         before = _continued(session, shot)
         take = session.scalars(select(TakeRow).where(TakeRow.intent == step.key)).one_or_none()
-        if take is None:
-            take = _new_take(work, session, cut, shot, board, before)
-            take.intent = step.key
-            session.add(take)
-            session.flush()
-            if take.source_take_id is None:
+        job = session.get(JobRow, take.id) if take is not None else None
+        unasked = take is not None and take.state == TakeState.PLANNED and (job is None or job.asked_at is None)
+        if take is None or unasked:
+            planned = _new_take(work, session, cut, shot, board, before, stored)
+            take, job = _keep(session, take, planned, step), _job_for(studio, session, cut, planned, job)
+            if take.state == TakeState.PLANNED and job is None:
                 facts = shot_facts(board.storyboard, board.shots[shot.key])
                 reserve(studio, session, cut, take, facts.max_cost_micro_usd)
                 take.state = TakeState.GENERATING
@@ -89,11 +117,49 @@ def plan_take(work: Work) -> Planned:
         return Planned(
             take_id=take.id,
             state=TakeState(take.state),
+            remote=job is not None,
             engine=take.engine,
             model=take.model.split("/", 1)[1],
+            model_id=take.model,
             request=GenerationRequest.model_validate(take.request),
             suffixes=suffixes,
         )
+
+
+_PLANNED = (
+    *("state", "model", "engine", "seed", "spec_key", "take_key", "gate_hash", "request", "routing"),
+    *("price_micro_usd", "source_take_id", "clip_sha256", "clip_bytes", "last_frame_sha256"),
+    *("facts", "measurements", "verdict", "finished_at"),
+)
+"""What a new plan of the same take may change."""
+
+
+def _keep(session: Session, take: TakeRow | None, planned: TakeRow, step: StepRow) -> TakeRow:
+    """Write a plan: as a new take, or over one that was planned and never asked for."""
+    if take is None:
+        planned.intent = step.key
+        session.add(planned)
+        session.flush()
+        return planned
+    for name in _PLANNED:
+        setattr(take, name, getattr(planned, name))
+    planned.id = take.id
+    session.flush()
+    return take
+
+
+def _job_for(studio: Studio, session: Session, cut: CutRow, take: TakeRow, job: JobRow | None) -> JobRow | None:
+    """Return the job of a take that a provider is to be asked for; ``None`` if this machine renders it."""
+    if take.state != TakeState.PLANNED or not works_remotely(take.engine):
+        if job is not None:
+            session.delete(job)
+        return None
+    if job is None:
+        job = JobRow(take_id=take.id, cut_id=cut.id, state=JobPhase.WAITING, ticket={}, next_poll_at=studio.clock())
+        session.add(job)
+    job.engine, job.model, job.share = take.engine, take.model, cut.campaign_id or cut.id
+    session.flush()
+    return job
 
 
 def gate_of(board: Board, shot: Shot, tier: str) -> tuple[Thresholds, str]:
@@ -119,13 +185,19 @@ def _continued(session: Session, shot: ShotRow) -> TakeRow | None:
 
 
 def _new_take(
-    work: Work, session: Session, cut: CutRow, shot: ShotRow, board: Board, before: TakeRow | None
+    work: Work,
+    session: Session,
+    cut: CutRow,
+    shot: ShotRow,
+    board: Board,
+    before: TakeRow | None,
+    stored: Mapping[str, bool],
 ) -> TakeRow:
     studio, payload = work.studio, work.claim.payload
     candidate, attempt = int(payload["candidate"]), int(payload["attempt"])
     written = board.shots[shot.key]
     decision, model = _choose(work, session, cut, shot, board, candidate)
-    engine = load_engine(model.engine)
+    version = engine_class(model.engine).version
     first = first_seed(board.storyboard, written)
     # A person's retry asks for other pictures than the rounds before gave.
     seed = take_seed(first, attempt=attempt + shot.round * shot.max_attempts, candidate=candidate)
@@ -144,8 +216,8 @@ def _new_take(
         model=model.id,
         engine=model.engine,
         seed=seed,
-        spec_key=spec_key(compiled.request, model.id, engine.version, first_seed=first),
-        take_key=take_key(compiled.request, model.id, engine.version),
+        spec_key=spec_key(compiled.request, model.id, version, first_seed=first),
+        take_key=take_key(compiled.request, model.id, version),
         gate_hash=gate_hash,
         request=compiled.request.model_dump(mode="json"),
         routing=decision.model_dump(mode="json"),
@@ -155,7 +227,7 @@ def _new_take(
         created_at=studio.clock(),
     )
     if shot.round == 0 and attempt == 0:
-        _adopt(work, session, take, shot, candidate)
+        _adopt(work, session, take, shot, candidate, stored)
     return take
 
 
@@ -180,16 +252,26 @@ def _choose(
             where=shot.key,
             remedy="`dailies route` explains it; `dailies doctor` says what is not configured.",
         )
-    failures = session.scalar(
-        select(func.count()).where(
+    failed = session.execute(
+        select(TakeRow.model, TakeRow.trouble, TakeRow.reason)
+        .where(
             TakeRow.shot_id == shot.id,
             TakeRow.round == shot.round,
             TakeRow.candidate == candidate,
             TakeRow.state == TakeState.FAILED,
         )
-    )
-    model_id = decision.chain[min(failures or 0, len(decision.chain) - 1)]
-    return decision, rules.registry.get(model_id)
+        .order_by(TakeRow.attempt)
+    ).all()
+    useless = {model: reason for model, trouble, reason in failed if trouble in USELESS_AGAIN}
+    chain = [each for each in decision.chain if each not in useless]
+    if not chain:
+        raise NoModelAvailable(
+            f"no model is left for it: {'; '.join(f'{model}: {reason}' for model, reason in useless.items())}",
+            where=shot.key,
+            remedy="Change what is named there, then retry the shot.",
+        )
+    failures = sum(trouble not in UNCOUNTED and model not in useless for model, trouble, _ in failed)
+    return decision, rules.registry.get(chain[min(failures, len(chain) - 1)])
 
 
 def _compile(board: Board, written: Shot, model: Model, seed: int, before: TakeRow | None) -> Compiled:
@@ -216,7 +298,9 @@ def _next_number(session: Session, shot: ShotRow) -> int:
     return (last or 0) + 1
 
 
-def _adopt(work: Work, session: Session, take: TakeRow, shot: ShotRow, candidate: int) -> None:
+def _adopt(
+    work: Work, session: Session, take: TakeRow, shot: ShotRow, candidate: int, stored: Mapping[str, bool]
+) -> None:
     """Use an accepted take of the same request by the same model, if there is one: it costs nothing twice."""
     found = session.scalars(
         select(TakeRow)
@@ -229,7 +313,11 @@ def _adopt(work: Work, session: Session, take: TakeRow, shot: ShotRow, candidate
         .order_by(TakeRow.created_at.desc())
         .limit(1)
     ).one_or_none()
-    if found is None or not work.studio.artifacts.has(found.clip_sha256 or "", ".mp4"):
+    if found is None or found.clip_sha256 is None:
+        return
+    if found.clip_sha256 not in stored:
+        raise _NotLookedUp(found.clip_sha256)
+    if not stored[found.clip_sha256]:
         return
     take.source_take_id, take.seed, take.take_key = found.id, found.seed, found.take_key
     take.request, take.price_micro_usd = found.request, 0

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pipeline.errors import IllegalTransition
+from pipeline.errors import IllegalTransition, Trouble
 
 
 class CutState(StrEnum):
@@ -52,9 +52,9 @@ class TakeState(StrEnum):
     """Where a take stands."""
 
     PLANNED = "planned"
-    """The intent is committed and its price reserved; nothing was asked of an engine."""
+    """The intent is committed; nothing was asked of an engine."""
     GENERATING = "generating"
-    """An engine works on it."""
+    """Its price is reserved, and an engine is asked or works on it."""
     UNKNOWN = "unknown"
     """An engine was asked and the answer is lost: possibly spent, never asked again by itself."""
     GENERATED = "generated"
@@ -67,6 +67,23 @@ class TakeState(StrEnum):
     """The engine could not make it."""
     CANCELLED = "cancelled"
     """The cut was cancelled before it was generated."""
+
+
+class JobPhase(StrEnum):
+    """Where a take stands that is asked of a provider (docs/adr/0006)."""
+
+    WAITING = "waiting"
+    """Nothing was asked, or the provider did not accept it."""
+    ASKING = "asking"
+    """The create call is under way, or its caller died in it."""
+    UNSURE = "unsure"
+    """The answer is lost; it is looked for."""
+    RUNNING = "running"
+    """The provider has it."""
+    HELD = "held"
+    """Possibly spent, and nobody can find out by himself."""
+    ENDED = "ended"
+    """The outcome is known and settled."""
 
 
 class StepState(StrEnum):
@@ -111,20 +128,34 @@ _SHOT: Mapping[ShotState, frozenset[ShotState]] = {
     ShotState.GENERATING: frozenset({ShotState.ACCEPTED, ShotState.NEEDS_ATTENTION, ShotState.CANCELLED}),
     ShotState.ACCEPTED: frozenset({ShotState.READY, ShotState.NEEDS_ATTENTION, ShotState.CANCELLED, ShotState.WAITING}),
     ShotState.READY: frozenset({ShotState.WAITING, ShotState.CANCELLED}),
-    ShotState.NEEDS_ATTENTION: frozenset({ShotState.WAITING, ShotState.ACCEPTED, ShotState.CANCELLED}),
+    # Back to generating: a job that was given up came to an end after all.
+    ShotState.NEEDS_ATTENTION: frozenset(
+        {ShotState.WAITING, ShotState.GENERATING, ShotState.ACCEPTED, ShotState.CANCELLED}
+    ),
     ShotState.CANCELLED: frozenset({ShotState.WAITING, ShotState.ACCEPTED}),
 }
 _TAKE: Mapping[TakeState, frozenset[TakeState]] = {
     TakeState.PLANNED: frozenset(
         {TakeState.GENERATING, TakeState.GENERATED, TakeState.ACCEPTED, TakeState.FAILED, TakeState.CANCELLED}
     ),
-    TakeState.GENERATING: frozenset({TakeState.GENERATED, TakeState.FAILED, TakeState.UNKNOWN, TakeState.CANCELLED}),
-    TakeState.UNKNOWN: frozenset({TakeState.GENERATED, TakeState.FAILED}),
+    TakeState.GENERATING: frozenset(
+        {TakeState.GENERATED, TakeState.FAILED, TakeState.UNKNOWN, TakeState.CANCELLED, TakeState.PLANNED}
+    ),
+    TakeState.UNKNOWN: frozenset({TakeState.GENERATED, TakeState.FAILED, TakeState.CANCELLED, TakeState.GENERATING}),
     TakeState.GENERATED: frozenset({TakeState.ACCEPTED, TakeState.REJECTED, TakeState.CANCELLED}),
     TakeState.ACCEPTED: frozenset(),
     TakeState.REJECTED: frozenset(),
     TakeState.FAILED: frozenset(),
     TakeState.CANCELLED: frozenset(),
+}
+_JOB: Mapping[JobPhase, frozenset[JobPhase]] = {
+    JobPhase.WAITING: frozenset({JobPhase.ASKING, JobPhase.ENDED}),
+    JobPhase.ASKING: frozenset({JobPhase.WAITING, JobPhase.UNSURE, JobPhase.RUNNING, JobPhase.ENDED}),
+    JobPhase.UNSURE: frozenset({JobPhase.RUNNING, JobPhase.HELD, JobPhase.ENDED}),
+    JobPhase.RUNNING: frozenset({JobPhase.HELD, JobPhase.ENDED}),
+    JobPhase.HELD: frozenset({JobPhase.RUNNING, JobPhase.ENDED}),
+    # A caller that was frozen may come back with the provider's id of a job that was taken for never accepted.
+    JobPhase.ENDED: frozenset({JobPhase.RUNNING}),
 }
 _STEP: Mapping[StepState, frozenset[StepState]] = {
     StepState.DUE: frozenset({StepState.PUBLISHED, StepState.RUNNING, StepState.DEAD}),
@@ -138,12 +169,19 @@ MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
     CutState: _CUT,
     ShotState: _SHOT,
     TakeState: _TAKE,
+    JobPhase: _JOB,
     StepState: _STEP,
 }
 """Every state machine: its states, and where each may go."""
 
+IN_FLIGHT = (JobPhase.ASKING, JobPhase.UNSURE, JobPhase.RUNNING)
+"""Jobs that use a slot of their provider's limits, and that somebody looks after."""
 OPEN_STEPS = (StepState.DUE, StepState.PUBLISHED, StepState.RUNNING)
 ENDED_TAKES = (TakeState.ACCEPTED, TakeState.REJECTED, TakeState.FAILED, TakeState.CANCELLED)
+USELESS_AGAIN = (Trouble.REFUSED, Trouble.INVALID, Trouble.OUT_OF_FUNDS, Trouble.RETIRED)
+"""Troubles after which the same model is not asked again for the same shot in the same round."""
+UNCOUNTED = (Trouble.TRANSIENT,)
+"""Troubles in which nothing was generated and nothing charged: no attempt."""
 RESTING_CUTS = (CutState.DELIVERED, CutState.NEEDS_ATTENTION, CutState.CANCELLED)
 """Cuts in which nothing happens until a person says so."""
 
@@ -155,6 +193,5 @@ def require_move(before: StrEnum, after: StrEnum) -> None:
         IllegalTransition: Naming the machine and both states.
     """
     if after not in MOVES[type(before)][before]:
-        raise IllegalTransition(
-            f"a {type(before).__name__.removesuffix('State').lower()} can't go from {before} to {after}."
-        )
+        machine = type(before).__name__.removesuffix("State").removesuffix("Phase").lower()
+        raise IllegalTransition(f"a {machine} can't go from {before} to {after}.")

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from pipeline.errors import InputError, UnknownId
 from pipeline.production.advance import advance, end_steps
 from pipeline.production.money import release
+from pipeline.production.phases import end_phase, move_take
 from pipeline.production.states import (
     OPEN_STEPS,
     RESTING_CUTS,
     CutState,
+    JobPhase,
     ShotState,
     StepState,
     TakeState,
@@ -23,7 +25,7 @@ from pipeline.production.states import (
 from pipeline.production.studio import Studio
 from pipeline.production.sweep import offer, sweep
 from pipeline.production.views import lock_cut, shots_of
-from pipeline.store.tables import CutRow, ShotRow, StepRow, TakeRow
+from pipeline.store.tables import CutRow, JobRow, ShotRow, StepRow, TakeRow
 
 _RETRIED = (ShotState.NEEDS_ATTENTION, ShotState.CANCELLED)
 
@@ -198,7 +200,7 @@ def resume(studio: Studio, cut_id: str) -> None:
 
 
 def cancel(studio: Studio, cut_id: str) -> None:
-    """Stop a cut: nothing more starts, what runs is dropped. Accepted takes are kept for later.
+    """Stop a cut: nothing more starts, what runs is dropped, also at providers. Accepted takes are kept for later.
 
     Raises:
         UnknownId: If there is no such cut.
@@ -211,16 +213,33 @@ def cancel(studio: Studio, cut_id: str) -> None:
         now = studio.clock()
         end_steps(studio, session, "Cancelled.", StepRow.cut_id == cut.id)
         unfinished = (TakeState.PLANNED, TakeState.GENERATING, TakeState.GENERATED)
-        for take in session.scalars(select(TakeRow).where(TakeRow.cut_id == cut.id, TakeRow.state.in_(unfinished))):
-            if take.state != TakeState.GENERATED:
-                release(studio, session, take)
-            take.state, take.reason, take.finished_at = TakeState.CANCELLED, "Cancelled.", now
+        wanted = select(TakeRow).where(TakeRow.cut_id == cut.id, TakeRow.state.in_(unfinished)).order_by(TakeRow.id)
+        for take in session.scalars(wanted).all():
+            if not _stop_job(studio, session, take):
+                if take.state != TakeState.GENERATED:
+                    release(studio, session, take)
+                move_take(studio, take, TakeState.CANCELLED, "Cancelled.")
         for shot in shots_of(session, cut.id):
             if shot.state == ShotState.CANCELLED:
                 continue
             require_move(ShotState(shot.state), ShotState.CANCELLED)
             shot.state, shot.reason = ShotState.CANCELLED, "Cancelled."
         cut.state, cut.reason, cut.finished_at, cut.paused = CutState.CANCELLED, "Cancelled.", now, False
+
+
+def _stop_job(studio: Studio, session: Session, take: TakeRow) -> bool:
+    """Have a take's job stopped at its provider; return whether it has one that was asked for.
+
+    Such a take stays as it is until its provider has said what became of it: until then it may be charged.
+    """
+    job = session.scalars(select(JobRow).where(JobRow.take_id == take.id).with_for_update()).one_or_none()
+    if job is None or job.state == JobPhase.ENDED:
+        return False
+    if job.state == JobPhase.WAITING:
+        end_phase(studio, job, "dropped")
+        return False
+    job.cancel_asked_at = job.cancel_asked_at or studio.clock()
+    return True
 
 
 def _require_running(cut: CutRow) -> None:

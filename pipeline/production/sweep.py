@@ -19,13 +19,18 @@ from sqlalchemy.orm import Session
 
 from pipeline.errors import BackendUnavailable
 from pipeline.production.advance import advance
+from pipeline.production.lanes import grant
 from pipeline.production.outbox import StepMessage
-from pipeline.production.states import OPEN_STEPS, RESTING_CUTS, StepState
+from pipeline.production.phases import doubt
+from pipeline.production.states import IN_FLIGHT, OPEN_STEPS, RESTING_CUTS, JobPhase, StepState
 from pipeline.production.studio import Studio
 from pipeline.production.views import lock_cut, shots_of
-from pipeline.store.tables import CutRow, ShotRow, StepRow
+from pipeline.store.tables import CutRow, JobRow, ShotRow, StepRow
 
 log = logging.getLogger(__name__)
+
+ASKING_S = 120.0
+"""A create call that has not been answered after so long is taken for lost."""
 
 BATCH = 1000
 """At most so many messages of one kind of loss a sweep: the next one goes on."""
@@ -51,9 +56,10 @@ def sweep(studio: Studio) -> Swept:
     Raises:
         BackendUnavailable: If the database or the broker does not answer; the next sweep goes on.
     """
+    _doubt_abandoned(studio)
     expired, messages = _expire(studio)
     stalled, more = _advance_stalled(studio)
-    due = _take_due(studio)
+    due = [*_take_due(studio), *grant(studio)]
     # These are on their way before anything is counted as missing.
     send(studio, [*messages, *more, *due])
     lost = _find_lost(studio)
@@ -144,13 +150,26 @@ def _apart(cut_id: str) -> Generator[None]:
         log.exception("cut %s can't be advanced; the sweep goes on with the others", cut_id)
 
 
+def _doubt_abandoned(studio: Studio) -> None:
+    """Let jobs be looked for whose caller has been silent for too long, whatever became of its step."""
+    since = studio.clock() - timedelta(seconds=ASKING_S)
+    abandoned = (JobRow.state == JobPhase.ASKING, JobRow.asked_at < since)
+    with studio.database.read() as session:
+        found = session.scalars(select(JobRow.take_id).where(*abandoned).limit(BATCH)).all()
+    for take_id in found:
+        with studio.database.write() as session:
+            job = session.scalars(select(JobRow).where(JobRow.take_id == take_id, *abandoned).with_for_update()).first()
+            if job is not None:
+                doubt(studio, job, f"Whoever asked for it has not been heard of for {ASKING_S:g} s.")
+
+
 def _advance_stalled(studio: Studio) -> tuple[int, list[StepMessage]]:
     """Advance cuts in which nothing is open: should never be needed, and costs one query."""
     open_steps = select(StepRow.id).where(StepRow.cut_id == CutRow.id, StepRow.state.in_(OPEN_STEPS))
+    in_flight = select(JobRow.take_id).where(JobRow.cut_id == CutRow.id, JobRow.state.in_(IN_FLIGHT))
+    stalled = (CutRow.state.not_in(RESTING_CUTS), ~open_steps.exists(), ~in_flight.exists())
     with studio.database.read() as session:
-        found = session.scalars(
-            select(CutRow.id).where(CutRow.state.not_in(RESTING_CUTS), ~open_steps.exists()).limit(BATCH)
-        ).all()
+        found = session.scalars(select(CutRow.id).where(*stalled).limit(BATCH)).all()
     messages: list[StepMessage] = []
     for cut_id in found:
         with _apart(cut_id), studio.database.write() as session:
@@ -167,6 +186,7 @@ def _take_due(studio: Studio) -> list[StepMessage]:
         .join(CutRow, CutRow.id == StepRow.cut_id)
         .where(
             StepRow.state == StepState.DUE,
+            StepRow.waiting_for.is_(None),
             StepRow.not_before <= now,
             CutRow.paused.is_(False),
             CutRow.state.not_in(RESTING_CUTS),

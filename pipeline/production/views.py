@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from pipeline.production.decide import CutView, ShotView, TakeView
 from pipeline.production.formats import formats_of
-from pipeline.production.states import CutState, ShotState, StepState, TakeState
-from pipeline.store.tables import CutRow, DeliverableRow, MezzanineRow, ShotRow, StepRow, TakeRow
+from pipeline.production.states import UNCOUNTED, CutState, JobPhase, ShotState, StepState, TakeState
+from pipeline.store.tables import CutRow, DeliverableRow, JobRow, MezzanineRow, ShotRow, StepRow, TakeRow
 from pipeline.storyboard.schema import Storyboard
 
 _MAKING = (ShotState.WAITING, ShotState.GENERATING)
@@ -18,7 +18,11 @@ _MAKING = (ShotState.WAITING, ShotState.GENERATING)
 
 def shot_view(session: Session, shot: ShotRow, formats: tuple[str, ...]) -> ShotView:
     """Return one shot as deciding sees it."""
-    takes = session.scalars(select(TakeRow).where(TakeRow.shot_id == shot.id, TakeRow.round == shot.round)).all()
+    takes = session.execute(
+        select(TakeRow, JobRow.state)
+        .outerjoin(JobRow, JobRow.take_id == TakeRow.id)
+        .where(TakeRow.shot_id == shot.id, TakeRow.round == shot.round)
+    ).all()
     steps = session.execute(select(StepRow.key, StepRow.state, StepRow.error).where(StepRow.shot_id == shot.id)).all()
     conformed = session.scalars(
         select(MezzanineRow.format).where(MezzanineRow.shot_id == shot.id, MezzanineRow.source == (shot.source or ""))
@@ -33,7 +37,7 @@ def shot_view(session: Session, shot: ShotRow, formats: tuple[str, ...]) -> Shot
         max_attempts=shot.max_attempts,
         waits_for=waits,
         abandoned=abandoned,
-        takes=tuple(_take_view(take) for take in takes),
+        takes=tuple(_take_view(take, job) for take, job in takes),
         accepted=shot.accepted_take_id,
         source=shot.source,
         formats=formats,
@@ -44,7 +48,7 @@ def shot_view(session: Session, shot: ShotRow, formats: tuple[str, ...]) -> Shot
     )
 
 
-def _take_view(take: TakeRow) -> TakeView:
+def _take_view(take: TakeRow, job: str | None) -> TakeView:
     return TakeView(
         id=take.id,
         candidate=take.candidate,
@@ -52,6 +56,8 @@ def _take_view(take: TakeRow) -> TakeView:
         state=TakeState(take.state),
         clip=take.clip_sha256,
         reason=take.reason,
+        counts=take.trouble not in UNCOUNTED,
+        job=JobPhase(job) if job is not None else None,
     )
 
 

@@ -1,4 +1,7 @@
-"""A production of one's own: a real SQLite file, the real step code, a simulated clock, broker and engine."""
+"""A production of one's own: a real database, the real step code, a simulated clock, broker and engine.
+
+The database is a SQLite file, or a PostgreSQL one where a test says so.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import hashlib
 import itertools
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.orm import Session
 
 from pipeline.checks.consistency import ConsistencyReport
@@ -95,6 +98,40 @@ class SimulatedBroker:
         return [message for batch in self.batches for message in batch]
 
 
+class Records:
+    """A test's own look into the database, beside the code under test.
+
+    Both databases answer as SQLite does: moments as the text that it keeps, truth as 0 and 1, JSON as text.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url, isolation_level="AUTOCOMMIT")
+
+    def __call__(self, sql: str, values: Sequence[object] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        if self._engine.dialect.name == "postgresql" and values:
+            sql = sql.replace("%", "%%").replace("?", "%s")
+        with self._engine.connect() as connection:
+            result = connection.exec_driver_sql(sql, tuple(values) or None)
+            if not result.returns_rows:
+                return [], []
+            return list(result.keys()), [tuple(_as_sqlite(value) for value in row) for row in result]
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _as_sqlite(value: object) -> object:
+    match value:
+        case bool() | Decimal():
+            return int(value)
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+        case dict() | list():
+            return json.dumps(value)
+        case _:
+            return value
+
+
 @dataclass
 class Fate:
     """What the next step's surroundings do."""
@@ -131,7 +168,6 @@ class Production:
     studio: Studio
     clock: SimulatedClock
     broker: SimulatedBroker
-    database_file: Path
     fate: Fate = field(default_factory=Fate)
 
     def submit(self, *boards: LoadedStoryboard, stage: Stage = Stage.PREVIEW, **options: Any) -> list[Receipt]:
@@ -179,10 +215,9 @@ class Production:
         return done
 
     def rows(self, sql: str, *values: object) -> list[Any]:
-        """Ask the file itself, beside the code under test; rows answer to their columns' names."""
-        cursor = self.reader.execute(sql, values)
-        names = [column[0] for column in cursor.description]
-        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor]
+        """Ask the database itself, beside the code under test; rows answer to their columns' names."""
+        names, found = self.records(sql, values)
+        return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in found]
 
     def value(self, sql: str, *values: object) -> Any:
         """Return the first column of the only row."""
@@ -191,22 +226,26 @@ class Production:
 
     def everything(self) -> list[Any]:
         """Return the whole content of the database, to see that nothing changed."""
-        return [self.reader.execute("SELECT * FROM " + table).fetchall() for table in TABLES]  # noqa: S608 - from above
+        return [sorted(self.records("SELECT * FROM " + table)[1], key=str) for table in TABLES]  # noqa: S608 - from above
+
+    def tamper(self, sql: str, *values: object) -> None:
+        """Change the database behind the back of the code under test."""
+        self.records(sql, values)
 
     @cached_property
-    def reader(self) -> sqlite3.Connection:
-        """A connection of the test's own, which can't write."""
-        return sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True, isolation_level=None)
+    def records(self) -> Records:
+        """A connection of the test's own."""
+        return Records(self.studio.settings.database_url)
 
     def close(self) -> None:
-        self.reader.close()
+        self.records.close()
         self.studio.database.close()
 
 
-def submit_in_a_process(what: tuple[Path, Path | None, int]) -> str:
-    """Submit a storyboard of some shots to the production in a folder; return its cut's id."""
-    home, overlay, shots = what
-    production = _opened(home, overlay)
+def submit_in_a_process(what: tuple[Settings, int]) -> str:
+    """Submit a storyboard of some shots to the production with some settings; return its cut's id."""
+    settings, shots = what
+    production = opened(settings)
     # Ids are unique within a process only; those of two processes must differ as real ones do.
     production.studio = replace(production.studio, new_id=database_id)
     try:
@@ -238,28 +277,29 @@ def priced_registry(folder: Path) -> Path:
     return path
 
 
-def settings_in(home: Path, overlay: Path | None = None) -> Settings:
+def settings_in(home: Path, overlay: Path | None = None, database_url: str | None = None) -> Settings:
     return Settings(
         home=home,
         broker_url=None,
-        database_url=f"sqlite:///{home / 'dailies.db'}",
+        database_url=database_url or f"sqlite:///{home / 'dailies.db'}",
         storage_url=(home / "storage").as_uri(),
         registry_overlay=overlay,
     )
 
 
 def open_production(home: Path, template: Path, overlay: Path | None = None) -> Production:
-    """Open a new production in a folder."""
+    """Open a new production in a folder, with a SQLite file of its own."""
     home.mkdir(parents=True, exist_ok=True)
     shutil.copy(template, home / "dailies.db")
-    return _opened(home, overlay)
+    return opened(settings_in(home, overlay))
 
 
-def _opened(home: Path, overlay: Path | None) -> Production:
-    settings = settings_in(home, overlay)
-    database = Database(settings.database_url)
-    # What a power cut would do is not tested here; waiting for the disk is most of the time otherwise.
-    event.listen(database.engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=OFF"))
+def opened(settings: Settings) -> Production:
+    """Open a production in a database that is migrated."""
+    home, database = settings.home, Database(settings.database_url)
+    if database.engine.dialect.name == "sqlite":
+        # What a power cut would do is not tested here; waiting for the disk is most of the time otherwise.
+        event.listen(database.engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=OFF"))
     storage = FolderStorage(home / "storage")
     clock, broker = SimulatedClock(), SimulatedBroker()
     studio = Studio(
@@ -271,7 +311,7 @@ def _opened(home: Path, overlay: Path | None) -> Production:
         clock=clock,
         new_id=new_id,
     )
-    return Production(studio, clock, broker, home / "dailies.db")
+    return Production(studio, clock, broker)
 
 
 @contextmanager
@@ -284,7 +324,7 @@ def simulated_surroundings(fate: Fate) -> Generator[None]:
         "match": {"compare": _compare, "_signature": lambda *_: None},
     }
     with (
-        mock.patch("pipeline.production.planning.load_engine", return_value=SimulatedEngine(fate)),
+        mock.patch("pipeline.production.planning.engine_class", return_value=SimulatedEngine),
         # Looking through every installed package takes longer than all the rest of planning a take.
         mock.patch("pipeline.engines.catalog.entry_points", return_value=()),
     ):

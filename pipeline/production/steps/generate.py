@@ -1,12 +1,16 @@
-"""Generate one take: plan it, render it, keep it. An engine's failure fails the take, not the step."""
+"""Generate one take: plan it, then render and keep it, or ask a provider.
+
+An engine's failure fails the take, not the step.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from pipeline.engines.base import LocalEngine, Rendered
+from pipeline.engines.base import Rendered
 from pipeline.engines.catalog import load_engine
-from pipeline.errors import ConfigurationError, EngineError
+from pipeline.errors import EngineError
+from pipeline.production import asking
 from pipeline.production.leases import Effect
 from pipeline.production.money import release, settle
 from pipeline.production.planning import Planned, plan_take
@@ -20,6 +24,10 @@ from pipeline.units import MicroUsd
 def execute(work: Work) -> Effect:
     """Generate the take that the step is for."""
     planned = plan_take(work)
+    if planned.remote and planned.state is TakeState.PLANNED:
+        return asking.ask(work, planned)
+    if planned.remote and planned.state is TakeState.GENERATING:
+        return asking.look_for(work, planned)
     if planned.state is not TakeState.GENERATING:
         return _nothing  # adopted, or an earlier run of this step had ended its take
     with work.studio.database.read() as session:
@@ -35,12 +43,6 @@ def execute(work: Work) -> Effect:
 
 def _render(work: Work, planned: Planned, *, last_frame: bool) -> Rendered:
     engine = load_engine(planned.engine)
-    if not isinstance(engine, LocalEngine):
-        raise ConfigurationError(
-            f"the engine {planned.engine} does not render on this machine, and engines that work remotely "
-            "are not supported by this version.",
-            remedy="Take its models out of the routing table.",
-        )
     images = {
         image.sha256: work.studio.artifacts.fetch(image.sha256, planned.suffixes[image.sha256])
         for image in planned.request.images()

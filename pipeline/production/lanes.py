@@ -1,0 +1,278 @@
+"""Limits of providers, shared by the whole fleet: who may ask now, and who is next.
+
+Slots in use are counted, not kept: jobs that are asked or run, and steps to which a slot was granted. So none can
+leak. A step that finds no slot parks (due, ``waiting_for`` a model); :func:`grant` gives free slots to parked steps,
+and while any is parked for a model, none passes it by. Whoever asks or grants holds the engine's lane row.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
+
+from pipeline.production.outbox import StepMessage
+from pipeline.production.rules import current_rules
+from pipeline.production.states import IN_FLIGHT, RESTING_CUTS, StepState
+from pipeline.production.studio import Studio
+from pipeline.registry.load import Registry
+from pipeline.registry.model import Limits, Model
+from pipeline.store.tables import AskRow, Base, CutRow, JobRow, LaneRow, StepRow
+
+MINUTE = timedelta(seconds=60)
+_BLOCKED_S, _BLOCKED_AT_MOST_S = 2.0, 300.0
+_GRANTED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What an engine's account or one of its models allows; ``None`` is no limit."""
+
+    concurrent: int | None
+    per_minute: int | None
+
+    @classmethod
+    def of(cls, limits: Limits | None) -> _Bounds:
+        if limits is None:
+            return cls(None, None)
+        concurrent, per_minute = limits.concurrent, limits.per_minute
+        return cls(
+            concurrent if isinstance(concurrent, int) else None, per_minute if isinstance(per_minute, int) else None
+        )
+
+
+def lane_of(session: Session, engine: str) -> LaneRow:
+    """Return an engine's lane, locked until the transaction ends."""
+    wanted = select(LaneRow).where(LaneRow.engine == engine).with_for_update()
+    row = session.scalars(wanted).one_or_none()
+    if row is None:
+        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        session.execute(insert(LaneRow).values(engine=engine).on_conflict_do_nothing())
+        row = session.scalars(wanted).one()
+    return row
+
+
+def acquire(studio: Studio, session: Session, step: StepRow, model: Model) -> bool:
+    """Take a slot of a model for a step that is about to ask for it; return whether there was one.
+
+    It is in use from the moment when the step's job is ``asking``, which the caller commits in the same transaction.
+    """
+    lane, now = lane_of(session, model.engine), studio.clock()
+    if lane.blocked_until is not None and lane.blocked_until > now:
+        return False
+    granted = step.waiting_for == model.id
+    if not granted and session.scalar(select(StepRow.id).where(*_parked(model.id)).limit(1)) is not None:
+        return False
+    registry = current_rules(studio.settings).registry
+    if _free(session, registry, model, now, but=step.id) < 1:
+        return False
+    step.waiting_for = None
+    session.execute(delete(AskRow).where(AskRow.engine == model.engine, AskRow.at <= now - MINUTE))
+    session.add(AskRow(id=studio.new_id(), engine=model.engine, model=model.id, at=now))
+    return True
+
+
+def block(studio: Studio, session: Session, engine: str, reason: str, retry_after_s: float | None) -> None:
+    """Let everybody leave a provider alone for a while: as long as it said, else longer each time."""
+    lane, now = lane_of(session, engine), studio.clock()
+    wait = min(_BLOCKED_S * 2 ** min(lane.setbacks, 16), _BLOCKED_AT_MOST_S) if retry_after_s is None else retry_after_s
+    until = now + timedelta(seconds=max(0.5, wait))
+    lane.blocked_until = max(until, lane.blocked_until) if lane.blocked_until is not None else until
+    lane.setbacks += 1
+    lane.reason = reason[:4000]
+
+
+def unblock(session: Session, engine: str) -> None:
+    """Note that a provider accepted something."""
+    lane = lane_of(session, engine)
+    if lane.setbacks or lane.reason:
+        lane.setbacks, lane.reason, lane.blocked_until = 0, "", None
+
+
+def grant(studio: Studio) -> list[StepMessage]:
+    """Give free slots to parked steps; return the messages to send.
+
+    Raises:
+        BackendUnavailable: If the database does not answer.
+    """
+    with studio.database.read() as session:
+        wanted = session.scalars(
+            select(StepRow.waiting_for)
+            .join(CutRow, CutRow.id == StepRow.cut_id)
+            .where(StepRow.waiting_for.is_not(None), StepRow.state == StepState.DUE, *_able())
+            .distinct()
+        ).all()
+    by_engine: dict[str, list[str]] = defaultdict(list)
+    for model_id in sorted(each for each in wanted if each is not None):
+        by_engine[model_id.split("/", 1)[0]].append(model_id)
+    registry = current_rules(studio.settings).registry
+    messages: list[StepMessage] = []
+    for engine, models in by_engine.items():
+        with studio.database.write() as session:
+            lane, now = lane_of(session, engine), studio.clock()
+            if lane.blocked_until is not None and lane.blocked_until > now:
+                continue
+            for model_id in models:
+                messages += _grant_model(session, registry, model_id, now)
+    return messages
+
+
+def _grant_model(session: Session, registry: Registry, model_id: str, now: datetime) -> list[StepMessage]:
+    model = registry.find(model_id)
+    # A model that has left the registry: its steps go on, and are routed anew.
+    free = _GRANTED_AT_ONCE if model is None else min(_GRANTED_AT_ONCE, _free(session, registry, model, now))
+    messages: list[StepMessage] = []
+    priorities = session.scalars(
+        select(StepRow.priority)
+        .join(CutRow, CutRow.id == StepRow.cut_id)
+        .where(*_parked(model_id), *_able())
+        .distinct()
+        .order_by(StepRow.priority)
+    ).all()
+    for priority in priorities:
+        if free < 1:
+            break
+        waiting = _waiting(session, model_id, priority, free)
+        chosen = share_out(free, waiting, _in_use_by_share(session, model_id))
+        free -= len(chosen)
+        rows = session.scalars(
+            select(StepRow)
+            .where(StepRow.id.in_(chosen), StepRow.state == StepState.DUE)
+            .order_by(StepRow.id)
+            .with_for_update()
+        ).all()
+        order = {step_id: place for place, step_id in enumerate(chosen)}
+        for row in sorted(rows, key=lambda each: order[each.id]):
+            row.state, row.published_at = StepState.PUBLISHED, now
+            messages.append(StepMessage.of(row))
+        session.flush()
+    return messages
+
+
+def share_out(free: int, waiting: Mapping[str, Sequence[str]], in_use: Mapping[str, int]) -> list[str]:
+    """Return which steps get the free slots: each goes to the share with the fewest in use, then the longest waiting.
+
+    Args:
+        free: Number of slots.
+        waiting: Steps by share, the longest waiting first; the shares in the order of their first step's waiting.
+        in_use: Slots in use by share.
+    """
+    heap = [(in_use.get(share, 0), place, share, 0) for place, share in enumerate(waiting) if waiting[share]]
+    heapq.heapify(heap)
+    chosen: list[str] = []
+    while heap and len(chosen) < free:
+        used, place, share, taken = heapq.heappop(heap)
+        chosen.append(waiting[share][taken])
+        if taken + 1 < len(waiting[share]):
+            heapq.heappush(heap, (used + 1, place, share, taken + 1))
+    return chosen
+
+
+def _parked(model_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (StepRow.waiting_for == model_id, StepRow.state == StepState.DUE)
+
+
+def _able() -> tuple[ColumnElement[bool], ...]:
+    return (CutRow.paused.is_(False), CutRow.state.not_in(RESTING_CUTS))
+
+
+def _share() -> ColumnElement[str]:
+    return func.coalesce(CutRow.campaign_id, CutRow.id)
+
+
+def _waiting(session: Session, model_id: str, priority: int, most: int) -> dict[str, list[str]]:
+    """Return parked steps by share, at most so many of each; longest waiting first."""
+    ranked = (
+        select(
+            StepRow.id,
+            _share().label("share"),
+            StepRow.not_before,
+            func.row_number().over(partition_by=_share(), order_by=(StepRow.not_before, StepRow.id)).label("rank"),
+        )
+        .join(CutRow, CutRow.id == StepRow.cut_id)
+        .where(*_parked(model_id), StepRow.priority == priority, *_able())
+        .subquery()
+    )
+    found = session.execute(
+        select(ranked.c.id, ranked.c.share).where(ranked.c.rank <= most).order_by(ranked.c.not_before, ranked.c.id)
+    ).all()
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for step_id, share in found:
+        waiting[share].append(step_id)
+    return waiting
+
+
+def _in_use_by_share(session: Session, model_id: str) -> Counter[str]:
+    used: Counter[str] = Counter()
+    jobs = select(JobRow.share, func.count()).where(JobRow.model == model_id, JobRow.state.in_(IN_FLIGHT))
+    used.update(dict(session.execute(jobs.group_by(JobRow.share)).tuples().all()))
+    granted = (
+        select(_share(), func.count())
+        .join(CutRow, CutRow.id == StepRow.cut_id)
+        .where(StepRow.waiting_for == model_id, StepRow.state.in_((StepState.PUBLISHED, StepState.RUNNING)))
+        .group_by(_share())
+    )
+    used.update(dict(session.execute(granted).tuples().all()))
+    return used
+
+
+def _free(session: Session, registry: Registry, model: Model, now: datetime, *, but: str = "") -> int:
+    """Return how many jobs of a model may be asked for now.
+
+    Args:
+        session: Holds the engine's lane.
+        registry: Where the limits stand.
+        model: The model.
+        now: The present moment.
+        but: A step whose own grant is not counted.
+    """
+    asked, engine_ask = AskRow.model == model.id, AskRow.engine == model.engine
+    steps, engine_steps = (
+        StepRow.waiting_for == model.id,
+        StepRow.waiting_for.startswith(f"{model.engine}/", autoescape=True),
+    )
+    return min(
+        _room(session, _Bounds.of(model.limits), JobRow.model == model.id, asked, steps, now, but),
+        _room(
+            session,
+            _Bounds.of(registry.accounts.get(model.engine)),
+            JobRow.engine == model.engine,
+            engine_ask,
+            engine_steps,
+            now,
+            but,
+        ),
+    )
+
+
+def _room(
+    session: Session,
+    bounds: _Bounds,
+    jobs: ColumnElement[bool],
+    asks: ColumnElement[bool],
+    steps: ColumnElement[bool],
+    now: datetime,
+    but: str,
+) -> int:
+    if bounds.concurrent is None and bounds.per_minute is None:
+        return _GRANTED_AT_ONCE
+    granted = _count(
+        session, StepRow, steps, StepRow.state.in_((StepState.PUBLISHED, StepState.RUNNING)), StepRow.id != but
+    )
+    room = _GRANTED_AT_ONCE
+    if bounds.concurrent is not None:
+        room = min(room, bounds.concurrent - granted - _count(session, JobRow, jobs, JobRow.state.in_(IN_FLIGHT)))
+    if bounds.per_minute is not None:
+        room = min(room, bounds.per_minute - granted - _count(session, AskRow, asks, AskRow.at > now - MINUTE))
+    return room
+
+
+def _count(session: Session, table: type[Base], *where: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(table).where(*where)) or 0
