@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -404,6 +405,26 @@ def test_a_cancelled_job_stops_and_is_charged_by_the_rule(
         assert charged == amounts
     assert job not in {entry.job for entry in provider.charged_after_cancel()}
     assert provider.in_flight() == 0
+
+
+def test_a_cancelled_job_is_not_charged_when_its_time_would_have_come(provider: Provider, client: httpx.Client) -> None:
+    provider.control(duration_s=0.1)
+    job, later = created(client), created(client)
+
+    client.post(f"videos/{job}/cancel")
+    ended(client, later)
+
+    assert [type(entry) for entry in of_job(provider, job)] == [Accepted, Cancelled, Ended]
+    assert client.get(f"videos/{job}").json()["status"] == "cancelled"
+
+
+def test_a_cancelled_job_can_look_failed(provider: Provider, client: httpx.Client) -> None:
+    provider.control(duration_s=60, cancelled_status="failed")
+    job = created(client)
+
+    answers = [client.post(f"videos/{job}/cancel").json() for _ in range(2)]
+
+    assert [(answer["status"], answer["error"]["code"]) for answer in answers] == [("failed", "cancelled")] * 2
 
 
 def test_a_job_that_has_ended_can_not_be_cancelled(provider: Provider, client: httpx.Client) -> None:
@@ -926,3 +947,74 @@ def test_state_and_requests_tell_what_happened(tmp_path: Path) -> None:
     assert finished_now == [jobs[0]]
     assert provider.starts() == len(provider.entries(Started)) == 1
     assert [type(entry) for entry in provider.ledger()] == [Started, Accepted, Accepted, Ended, Charged]
+
+
+def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    with running_provider(tmp_path, fsync=False) as provider:
+        assert provider._process is not None
+        assert provider._process.stdin is not None
+
+        provider._process.stdin.close()  # as the kernel does when its owner is killed
+
+        assert provider.wait_for_death() == 0
+
+
+# The audit
+
+
+def books(folder: Path, *lines: tuple[str, float, str, int]) -> Provider:
+    """Write a ledger by hand: kind, time, job (its intent is the same), amount."""
+    accepted = {"account": "", "model": "wan", "prompt": "p", "seconds": "1", "width": 64, "height": 64, "fps": "24"}
+    rest: dict[str, dict[str, Any]] = {
+        "accepted": accepted | {"frames": 24, "seed": "", "starts_at": 0, "ends_at": 0},
+        "ended": {"status": "completed"},
+        "charged": {"account": "", "why": "completed"},
+        "cancelled": {"by": "cancel"},
+    }
+    amounts = {"accepted": "price_micro_usd", "charged": "micro_usd"}
+    with (folder / "ledger.jsonl").open("w") as file:
+        for kind, at, job, amount in lines:
+            line: dict[str, Any] = {"kind": kind, "at": at, "job": job, **rest[kind]}
+            if kind in amounts:
+                line |= {"intent": job, amounts[kind]: amount}
+            file.write(json.dumps(line) + "\n")
+    return Provider(folder)
+
+
+def test_the_audit_finds_a_charge_after_a_cancel_and_a_take_paid_twice(tmp_path: Path) -> None:
+    provider = books(
+        tmp_path,
+        ("accepted", 1, "a", 5),
+        ("accepted", 2, "b", 5),
+        ("cancelled", 3, "a", 0),
+        ("charged", 3, "b", 5),
+        ("charged", 4, "a", 4),
+        ("charged", 5, "b", 5),
+    )
+
+    assert [(charge.job, charge.micro_usd) for charge in provider.charged_after_cancel()] == [("a", 4)]
+    assert most_per_intent(provider.ledger()) == 2
+    assert provider.total_charged() == 14
+
+
+def test_the_audit_sums_what_was_owed_at_every_moment(tmp_path: Path) -> None:
+    provider = books(
+        tmp_path,
+        ("accepted", 1, "a", 5),
+        ("accepted", 2, "b", 7),
+        ("ended", 3, "a", 0),
+        ("accepted", 4, "c", 2),
+        ("ended", 5, "b", 0),
+        ("charged", 5, "b", 6),
+    )
+
+    def without_repeats(steps: list[tuple[float, int]]) -> list[tuple[float, int]]:
+        return list(dict(steps).items())
+
+    assert without_repeats(provider.liability()) == [(1, 5), (2, 12), (3, 7), (4, 9), (5, 8)]
+    assert without_repeats(provider.liability(lambda intent: intent in "ac")) == [(1, 5), (3, 0), (4, 2)]
+    assert provider.spending() == [(5, 6)]
+    assert provider.spending(lambda intent: intent == "a") == []
+    assert provider.most_concurrent() == 2
+    assert provider.most_accepted_within(2) == 2
+    assert provider.most_accepted_within(3.5) == 3

@@ -14,6 +14,8 @@ from tests.support.provider import Provider, running_provider
 from tests.support.proxy import Mode, Proxy, running_proxy
 
 FORM = {"prompt": "a kite", "model": "wan", "seconds": "1", "size": "64x64"}
+CREATE = b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
+REQUEST = CREATE + b'{"prompt":"sea"}'
 SOON_S = 0.2
 
 
@@ -63,12 +65,13 @@ def test_a_refusing_proxy_ends_what_is_open_and_takes_nothing_new_until_it_passe
 def test_a_cut_connection_swallows_everything_and_stays_dead_when_the_network_is_mended(
     provider: Provider, proxy: Proxy
 ) -> None:
-    jobs = len(provider.accepted())
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as old:
-        old.sendall(b"GET /v1/videos HTTP/1.1\r\nHost: x\r\n\r\n")
+        old.sendall(REQUEST)
         assert old.recv(65536).startswith(b"HTTP/1.1 200")
+        jobs = len(provider.accepted())
 
         proxy.cut()
+        old.sendall(REQUEST)
         with httpx.Client(base_url=f"http://{proxy.address}/v1/", trust_env=False, timeout=SOON_S) as client:
             with pytest.raises(httpx.ReadTimeout):
                 client.post("videos", json=FORM)

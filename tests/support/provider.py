@@ -205,23 +205,38 @@ class Provider:
             found[entry.intent].append(entry)
         return dict(found)
 
-    def spending(self) -> list[tuple[float, int]]:
-        """Return each moment at which money was taken, and the total from then on."""
+    def spending(self, of: Callable[[str], bool] = lambda _: True) -> list[tuple[float, int]]:
+        """Return each moment at which money was taken, and the total from then on.
+
+        Args:
+            of: Which intents count, to hold a campaign's or a shot's spending against its cap.
+        """
         total, steps = 0, list[tuple[float, int]]()
-        for entry in sorted(self.entries(Charged), key=lambda charge: charge.at):
+        charges = [entry for entry in self.entries(Charged) if of(entry.intent)]
+        for entry in sorted(charges, key=lambda charge: charge.at):
             total += entry.micro_usd
             steps.append((entry.at, total))
         return steps
 
-    def liability(self) -> list[tuple[float, int]]:
+    def liability(self, of: Callable[[str], bool] = lambda _: True) -> list[tuple[float, int]]:
         """Return each moment at which it changed what was charged or could still be, and how much that was.
 
         A running job counts with its price, an ended one with what was charged: this must never exceed a cap either.
+
+        Args:
+            of: Which intents count.
         """
         held: dict[str, int] = {}
         total, steps = 0, list[tuple[float, int]]()
         order = {Accepted: 0, Ended: 1, Charged: 2}
-        entries = [entry for entry in self.ledger() if type(entry) in order]
+        ledger = self.ledger()
+        chosen = {entry.job for entry in ledger if isinstance(entry, Accepted) and of(entry.intent)}
+        entries = [
+            entry
+            for entry in ledger
+            if (isinstance(entry, Accepted | Ended) and entry.job in chosen)
+            or (isinstance(entry, Charged) and of(entry.intent))
+        ]
         charged = Counter[str]()
         for entry in entries:
             if isinstance(entry, Charged):
