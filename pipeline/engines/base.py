@@ -230,12 +230,8 @@ class RemoteEngine(Engine):
         return Abilities()
 
     @abstractmethod
-    async def create(self, order: Order, *, not_after: float | None = None) -> Ticket:
+    async def create(self, order: Order) -> Ticket:
         """Ask for a job, once: never repeated here, whatever happens.
-
-        Args:
-            order: What is asked for.
-            not_after: A value of ``time.monotonic()`` after which the call must not be sent any more.
 
         Raises:
             ProviderError: ``UNCERTAIN`` unless it is certain that nothing was accepted.

@@ -1,7 +1,7 @@
 """Asks a provider for a take, once: a slot and the money first, then the intent committed, then the call.
 
-Every way in which this can break off leaves a row that says how far it came (docs/adr/0006): ``waiting`` was never asked,
-``asking`` may have been, ``running`` is in the provider's hands.
+Every way in which this can break off leaves a row that says how far it came (docs/adr/0006): ``waiting`` was never
+asked, ``asking`` may have been, ``running`` is in the provider's hands.
 """
 
 from __future__ import annotations
