@@ -77,22 +77,23 @@ class Rig:
 
     def _noise(self, axis: int, seconds: float) -> float:
         mine = self.phases[axis::3]
-        total = sum(
-            weight * math.sin(math.tau * (self.restless * pitch * seconds) + phase) for weight, pitch, phase in mine
-        )
+        total = 0.0
+        for weight, pitch, phase in mine:
+            total += weight * math.sin(math.tau * self.restless * pitch * seconds + phase)
         return total / sum(weight for weight, _, _ in mine)
 
     def reach(self, frames: int, rate: float) -> View:
         """Return the largest offsets and extent over the clip, for any depth: the overscan needed."""
         views = [self.at(index, frames, rate) for index in range(frames)]
-        felt = [self.felt(view, depth) for view in views for depth in (0.0, 1.0)]
-        roll = max(abs(view.roll) for view in felt)
-        return View(
-            max(abs(view.x) for view in felt),
-            max(abs(view.y) for view in felt),
-            max(view.extent for view in felt),
-            roll,
+        # What a layer feels grows with the view's own offsets and extent, whatever its depth.
+        most = View(
+            max(abs(view.x) for view in views),
+            max(abs(view.y) for view in views),
+            max(view.extent for view in views),
+            max(abs(view.roll) for view in views),
         )
+        near, far = self.felt(most, 1.0), self.felt(most, 0.0)
+        return View(max(abs(near.x), abs(far.x)), max(abs(near.y), abs(far.y)), max(near.extent, far.extent), most.roll)
 
     def felt(self, view: View, depth: float) -> View:
         """Return the view as a layer at a depth feels it (0 is infinitely far, 1 the nearest)."""
@@ -149,10 +150,10 @@ _TABLE: dict[str, tuple[View, View, Parallax, float]] = {
     "zoom-out": (_REST, View(extent=1.26), Parallax.TURN, 0.0004),
     "truck-left": (View(_STRIDE), View(-_STRIDE), Parallax.TRAVEL, 0.0008),
     "truck-right": (View(-_STRIDE), View(_STRIDE), Parallax.TRAVEL, 0.0008),
-    "crane-up": (View(y=0.1), View(y=-0.08, extent=1.04), Parallax.TRAVEL, 0.0008),
-    "crane-down": (View(y=-0.1, extent=1.04), View(y=0.06), Parallax.TRAVEL, 0.0008),
-    "orbit-left": (View(-_STRIDE, extent=1.05), View(_STRIDE), Parallax.ORBIT, 0.0008),
-    "orbit-right": (View(_STRIDE, extent=1.05), View(-_STRIDE), Parallax.ORBIT, 0.0008),
+    "crane-up": (View(y=0.1), View(y=-0.08), Parallax.TRAVEL, 0.0008),
+    "crane-down": (View(y=-0.1), View(y=0.06), Parallax.TRAVEL, 0.0008),
+    "orbit-left": (View(-_STRIDE), View(_STRIDE), Parallax.ORBIT, 0.0008),
+    "orbit-right": (View(_STRIDE), View(-_STRIDE), Parallax.ORBIT, 0.0008),
     "handheld": (_REST, _REST, Parallax.TRAVEL, 0.0075),
     "follow": (View(-0.07), View(0.07), Parallax.TRAVEL, 0.002),
     "whip-pan-left": (View(0.24), View(-0.24), Parallax.TURN, 0.0008),

@@ -285,12 +285,16 @@ def _blend(
     x0, y0, x1, y1 = box
     across, down = x1 - x0, y1 - y0
     start = (across, down, scale, x0 - left, y0 - top)
-    _over(canvas.y[y0:y1, x0:x1], _sample(sheet.luma, *start), _sample(clear, *start))
+    through = _sample(clear, *start)
+    # Where a plane has to be scaled, its half is sooner had from the result.
+    small = half_of(through) if scale != 1.0 else None
+    _over(canvas.y[y0:y1, x0:x1], _sample(sheet.luma, *start), through)
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
     half = (across // 2, down // 2, scale, (x0 - left) / 2, (y0 - top) / 2)
-    through = _sample_colour(clear_half, *half)
-    _over(canvas.u[window], _sample_colour(sheet.cb, *half), through)
-    _over(canvas.v[window], _sample_colour(sheet.cr, *half), through)
+    if small is None:
+        small = _sample_colour(clear_half, *half)
+    _over(canvas.u[window], _sample_colour(sheet.cb, *half), small)
+    _over(canvas.v[window], _sample_colour(sheet.cr, *half), small)
 
 
 def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: _Box) -> None:
@@ -330,13 +334,35 @@ def lay_sheared(canvas: Canvas, sheet: Sheet, place: Placement, shear: float) ->
             target[top : top + count] = cv2.getRectSubPix(scaled, (columns, count), at)
 
 
-def flattened(sheets: Sequence[Sheet]) -> Sheet:
-    """Return sheets of one stage that move alike as one; the first is opaque."""
+def merged(sheets: Sequence[Sheet]) -> Sheet:
+    """Return sheets of one stage that move alike as one, the first lowest."""
+    if len(sheets) == 1:
+        return sheets[0]
     first = sheets[0]
-    stage = Canvas(first.luma.copy(), first.cb.copy(), first.cr.copy())
-    for sheet in sheets[1:]:
-        lay(stage, sheet, Placement(1.0, float(-first.x), float(-first.y)))
-    return Sheet(stage.y, stage.u, stage.v, None, None, first.x, first.y)
+    if first.clear is None or first.clear_half is None:
+        stage = Canvas(first.luma.copy(), first.cb.copy(), first.cr.copy())
+        for sheet in sheets[1:]:
+            lay(stage, sheet, Placement(1.0, float(-first.x), float(-first.y)))
+        return Sheet(stage.y, stage.u, stage.v, None, None, first.x, first.y)
+    x, y = min(sheet.x for sheet in sheets), min(sheet.y for sheet in sheets)
+    right = max(sheet.x + sheet.luma.shape[1] for sheet in sheets)
+    bottom = max(sheet.y + sheet.luma.shape[0] for sheet in sheets)
+    size = (bottom - y, right - x)
+    half = (size[0] // 2, size[1] // 2)
+    colours = Canvas(np.zeros(size, np.uint8), np.zeros(half, np.uint8), np.zeros(half, np.uint8))
+    clear, clear_half = np.full(size, 255, np.uint8), np.full(half, 255, np.uint8)
+    for sheet in sheets:
+        lay(colours, sheet, Placement(1.0, float(-x), float(-y)))
+        for target, part, step in ((clear, sheet.clear, 1), (clear_half, sheet.clear_half, 2)):
+            if part is not None:
+                top, left = (sheet.y - y) // step, (sheet.x - x) // step
+                area = target[top : top + part.shape[0], left : left + part.shape[1]]
+                cv2.multiply(area, part, dst=area, scale=1 / 255)
+    open_rows = np.flatnonzero(clear.max(axis=1) > 0)
+    solid = int(open_rows[-1]) + 1 if open_rows.size else 0
+    return Sheet(
+        colours.y, colours.u, colours.v, clear, clear_half, x, y, solid + 2 if solid + 8 < size[0] else 1 << 20
+    )
 
 
 def lay_affine(canvas: Canvas, sheet: Sheet, matrix: NDArray[np.float64]) -> None:

@@ -13,7 +13,7 @@ from pipeline.engines.animatic import interiors, lantern, outdoors
 from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, graded_planes, lens_for
 from pipeline.engines.animatic.brush import generator, paper
 from pipeline.engines.animatic.cast import DEPTH, Cast
-from pipeline.engines.animatic.moves import Parallax, View, rig_for
+from pipeline.engines.animatic.moves import View, rig_for
 from pipeline.engines.animatic.overlay import Lettering
 from pipeline.engines.animatic.pencil import pencilled
 from pipeline.engines.animatic.pictures import PictureShot
@@ -22,9 +22,9 @@ from pipeline.engines.animatic.sheets import (
     Placement,
     Sheet,
     cropped,
-    flattened,
     lay,
     lighten_plane,
+    merged,
     planes_of,
     sheet_from,
     solid_row,
@@ -33,6 +33,7 @@ from pipeline.engines.animatic.staging import stage_size
 from pipeline.engines.animatic.weather import Beam, Fog, Glitter, Grain, Rain, Snow, lightning
 from pipeline.engines.animatic.words import Scene
 
+_ALIKE = 0.012  # of the frame's width: layers that part by no more over a clip are drawn as one
 _PAINTERS = {"lantern": lantern.paint, "stairs": lantern.paint}
 
 
@@ -65,10 +66,8 @@ class PaintedShot:
         backdrop = painter(scene, lens, request.seed)
         self._lens = lens
         self._sheets = _sheets(model, backdrop, scene, request.seed)
-        if self._rig.parallax is Parallax.TURN and backdrop.water is None:
-            behind = [sheet for sheet, depth in self._sheets if depth <= DEPTH]
-            before = [(sheet, depth) for sheet, depth in self._sheets if depth > DEPTH]
-            self._sheets = [(flattened(behind), 0.0), *before]
+        # Water glitters between the back plate and what stands before it.
+        self._sheets = self._together(self._sheets, apart=backdrop.water is not None)
         self._cast = Cast(request, scene, lens, backdrop, pencil=model == "pencil")
         self._lettering = Lettering(request)
         self._canvas = Canvas.of_size(request.width, request.height)
@@ -123,6 +122,30 @@ class PaintedShot:
             effect.over(self._canvas, seconds)
         if index in self._flash:
             lighten_plane(self._canvas.y, self._flash[index])
+
+    def _together(self, sheets: list[tuple[Sheet, float]], *, apart: bool) -> list[tuple[Sheet, float]]:
+        """Return the sheets with those as one that the camera moves nearly alike.
+
+        Args:
+            sheets: Back to front, with their depths.
+            apart: Whether the first has to stay by itself.
+        """
+        groups: list[list[tuple[Sheet, float]]] = []
+        for index, (sheet, depth) in enumerate(sheets):
+            low = groups[-1][0][1] if groups else 0.0
+            alike = groups and (low > DEPTH) == (depth > DEPTH) and self._parting(low, depth) <= _ALIKE
+            if alike and not (apart and index == 1):
+                groups[-1].append((sheet, depth))
+            else:
+                groups.append([(sheet, depth)])
+        return [(merged([sheet for sheet, _ in group]), (group[0][1] + group[-1][1]) / 2) for group in groups]
+
+    def _parting(self, low: float, high: float) -> float:
+        """Return by how much of the frame's width layers of two depths part at its edges, over the clip."""
+        request = self._request
+        ends = [self._rig.at(index, request.frames, self._rate) for index in (0, request.frames // 2, request.frames)]
+        felt = [(self._rig.felt(view, low), self._rig.felt(view, high)) for view in ends]
+        return max(abs(a.x - b.x) + abs(a.y - b.y) + abs(a.extent - b.extent) / 2 for a, b in felt)
 
     def _act(self, view: View, seconds: float, *, tags: bool) -> None:
         places = {depth: self._place(view, depth) for depth in self._cast.depths}
