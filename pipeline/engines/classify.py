@@ -200,7 +200,10 @@ def job_trouble(error: Said, codes: Mapping[str, Trouble]) -> Trouble:
 
 
 def _out_of_funds(error: Said) -> bool:
-    return _any(_FUNDS, error) or _FUNDS_WORDS.search(error.message) is not None
+    # "Rate limit reached; add a payment method under billing" is a rate limit: a code says more than words.
+    if _any(_FUNDS, error):
+        return True
+    return not _any(_CAPACITY, error) and _FUNDS_WORDS.search(error.message) is not None
 
 
 def _any(pattern: re.Pattern[str], error: Said) -> bool:

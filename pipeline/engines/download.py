@@ -206,11 +206,7 @@ async def _follow(
         if response.status_code not in _REDIRECTS or "location" not in response.headers:
             return response
         await response.aclose()
-        try:
-            url = url.join(response.headers["location"])
-        except (httpx.InvalidURL, ValueError):
-            raise _error(service, url, "it redirects to no valid address") from None
-        url = checked(url, service.home, wire.private)
+        url = checked(url.join(response.headers["location"]), service.home, wire.private)
     raise _useless(service, url, f"it redirects more than {MAX_REDIRECTS} times", Trouble.TRANSIENT)
 
 

@@ -103,7 +103,7 @@ class PrivateHosts:
         if _host(host) in self.names:
             return True
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return any((mapped or address) in network for network in self.networks)
+        return any(address in network or (mapped is not None and mapped in network) for network in self.networks)
 
     def name(self, host: str) -> bool:
         """Return whether a host is listed, by its name or as an address."""
