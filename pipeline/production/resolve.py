@@ -179,5 +179,6 @@ def _tell_shot(session: Session, take: TakeRow, *, charged: bool) -> str:
     waits = select(TakeRow.id).where(TakeRow.shot_id == shot.id, TakeRow.state == TakeState.UNKNOWN).limit(1)
     if shot.state != ShotState.NEEDS_ATTENTION or take.round != shot.round or session.scalar(waits) is not None:
         return ""
-    shot.reason = f"Take {take.number} came to nothing and was {'' if charged else 'not '}charged, as a person said; retry the shot."
+    told = "charged" if charged else "not charged"
+    shot.reason = f"Take {take.number} came to nothing and was {told}, as a person said; retry the shot."
     return f"dailies retry {take.cut_id} --shot {shot.key}"

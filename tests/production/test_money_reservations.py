@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import BudgetRefused, LedgerConflict
 from pipeline.production import money, purses
+from pipeline.production.books import audit
 from pipeline.store.tables import CutRow, LedgerRow, TakeRow
 from pipeline.units import MicroUsd
 from tests.support.spending import Spending, copy_of, open_spending, reserve_all
@@ -132,6 +133,22 @@ def test_a_provider_that_charges_more_than_the_worst_case_is_booked_beyond_the_c
     assert spending.entries(take) == [("release", 0), ("reserve", 150_000), ("reserve", 300_000), ("settle", 450_000)]
     with pytest.raises(BudgetRefused, match=r"\$0\.45 is spent or reserved, \$0\.00 is left"):
         spending.reserve(spending.take(cut, 1))
+
+
+def test_a_charge_that_comes_to_light_after_the_end_is_booked_once_and_never_lowered(spending: Spending) -> None:
+    cut = spending.cut(budget=300_000)
+    take = spending.take(cut, 300_000)
+    spending.reserve(take)
+    with pytest.raises(LedgerConflict, match="it has none yet"):
+        spending.correct(take, 300_000)
+    spending.release(take)
+
+    for _ in range(2):
+        spending.correct(take, 280_000)
+    spending.correct(take, 0)
+
+    assert spending.committed()[f"cut:{cut}"] == spending.row(TakeRow, take).charged_micro_usd == 280_000
+    assert audit(spending.studio).faults == ()
 
 
 def test_a_take_that_costs_nothing_touches_no_purse(spending: Spending) -> None:

@@ -112,9 +112,18 @@ class Spending:
             )  # fmt: skip
         return cut_id
 
-    def take(self, cut_id: str, price: int, *, shot: int = 0, model: str = "dear/one", state: str = "planned") -> str:
+    def take(
+        self,
+        cut_id: str,
+        price: int,
+        *,
+        shot: int = 0,
+        model: str = "dear/one",
+        state: str = "planned",
+        take_id: str = "",
+    ) -> str:
         """Add a take of a shot, for which nothing is reserved yet; return its id."""
-        take_id = new_id()
+        take_id = take_id or new_id()
         with self.database.write() as session:
             number = session.scalar(
                 select(func.coalesce(func.max(TakeRow.number), 0)).where(TakeRow.shot_id == f"{cut_id}-{shot}")
@@ -147,6 +156,11 @@ class Spending:
             take, _ = self._locked(session, take_id)
             money.settle(self.studio, session, take, MicroUsd(charged))
             take.state = state or take.state
+
+    def correct(self, take_id: str, charged: int) -> None:
+        with self._write() as session:
+            take, _ = self._locked(session, take_id)
+            money.correct(self.studio, session, take, MicroUsd(charged))
 
     def release(self, take_id: str) -> None:
         with self._write() as session:
