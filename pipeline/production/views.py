@@ -100,8 +100,13 @@ def format_keys(storyboard: Storyboard, stage: str) -> tuple[str, ...]:
 
 
 def lock_cut(session: Session, cut_id: str) -> CutRow:
-    """Return a cut with its row locked until the transaction ends: one advances it at a time."""
-    return session.scalars(select(CutRow).where(CutRow.id == cut_id).with_for_update()).one()
+    """Return a cut with its row locked until the transaction ends: one advances it at a time.
+
+    Its values are those after the wait, also where the session had read it before. Rows that refer to the cut
+    may be written meanwhile: nobody changes its key.
+    """
+    wanted = select(CutRow).where(CutRow.id == cut_id).with_for_update(key_share=True)
+    return session.scalars(wanted.execution_options(populate_existing=True)).one()
 
 
 def shots_of(session: Session, cut_id: str) -> Sequence[ShotRow]:

@@ -1,4 +1,4 @@
-"""Who may work on what, and whose result counts: with threads and processes on one SQLite file."""
+"""Who may work on what, and whose result counts: with threads and processes on one database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,12 +89,10 @@ def test_shots_that_end_together_make_the_cut_go_on_exactly_once(production: Pro
     assert len(production.broker.messages) == 1
 
 
-def test_processes_that_submit_the_same_storyboard_at_once_share_one_cut(
-    production: Production, tmp_path: Path
-) -> None:
+def test_processes_that_submit_the_same_storyboard_at_once_share_one_cut(production: Production) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(4) as pool:
-        cut_ids = pool.map(submit_in_a_process, [(tmp_path, production.studio.settings.registry_overlay, 6)] * 4)
+        cut_ids = pool.map(submit_in_a_process, [(production.studio.settings, 6)] * 4)
 
     assert len(set(cut_ids)) == 1
     assert production.value("SELECT count(*) FROM cuts") == 1

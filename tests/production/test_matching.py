@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from types import SimpleNamespace
 from unittest import mock
 
@@ -22,11 +21,9 @@ def report(production: Production) -> dict[str, object]:
     """The report of a cut of two shots: one whose look could not be measured, one with a placeholder."""
     (receipt,) = production.submit(board(2))
     production.run()
-    with sqlite3.connect(production.database_file) as connection:
-        black = json.dumps({"not_measured": {"signature": "every sampled frame is black"}})
-        connection.execute("UPDATE takes SET measurements = ?", (black,))
-        connection.execute("UPDATE shots SET accepted_take_id = NULL, placeholder = 1 WHERE key = 's01'")
-    connection.close()
+    black = json.dumps({"not_measured": {"signature": "every sampled frame is black"}})
+    production.tamper("UPDATE takes SET measurements = ?", black)
+    production.tamper("UPDATE shots SET accepted_take_id = NULL, placeholder = true WHERE key = 's01'")
     session = mock.Mock()
     cut = session.get_one.return_value
     claim = mock.Mock(cut_id=receipt.cut_id)

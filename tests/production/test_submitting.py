@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -164,12 +163,11 @@ def test_a_submission_that_loses_a_race_against_the_same_one_finds_its_cut(produ
 
 
 def test_another_broken_rule_of_the_database_is_not_taken_for_a_lost_race(production: Production) -> None:
-    with sqlite3.connect(production.database_file) as connection:
-        connection.execute("CREATE UNIQUE INDEX nobody_may ON shots (state)")
-    connection.close()
+    production.tamper("CREATE UNIQUE INDEX nobody_may ON shots (state)")
 
     with pytest.raises(IntegrityError):
         submit(production.studio, [board(2)], stage=Stage.PREVIEW)
+    production.tamper("DROP INDEX nobody_may")
 
     assert row_counts(production) == [0] * 6
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from unittest import mock
@@ -74,13 +73,11 @@ def test_a_cut_that_cannot_be_advanced_keeps_no_other_from_going_on(production: 
     poison = production.deliver().step_id
     production.submit(board(1, name="good"))
     good = production.deliver().step_id
-    with sqlite3.connect(production.database_file) as connection:
-        connection.execute("UPDATE storyboards SET body = '{}' WHERE key = 'bad'")
-        if stuck == "stalled":
-            connection.execute("DELETE FROM steps WHERE cut_id = ?", (bad.cut_id,))
-        else:
-            connection.execute("UPDATE steps SET max_attempts = 1 WHERE cut_id = ?", (bad.cut_id,))
-    connection.close()
+    production.tamper("UPDATE storyboards SET body = '{}' WHERE key = 'bad'")
+    if stuck == "stalled":
+        production.tamper("DELETE FROM steps WHERE cut_id = ?", bad.cut_id)
+    else:
+        production.tamper("UPDATE steps SET max_attempts = 1 WHERE cut_id = ?", bad.cut_id)
     boards._boards.clear()
     if stuck == "expired":
         assert production.claim(poison) is not None
@@ -234,14 +231,14 @@ def test_a_lease_that_is_renewed_does_not_expire(production: Production) -> None
 
 
 @pytest.mark.parametrize(
-    "lose", [lambda _db: None, lambda db: db.execute("DELETE FROM steps")], ids=["healthy", "stalled"]
+    "lose",
+    [lambda _production: None, lambda production: production.tamper("DELETE FROM steps")],
+    ids=["healthy", "stalled"],
 )
 def test_a_cut_for_which_nothing_is_open_is_advanced(production: Production, lose: Callable[..., None]) -> None:
     production.submit(board(1))
     production.broker.batches.clear()
-    with sqlite3.connect(production.database_file) as connection:
-        lose(connection)
-    connection.close()
+    lose(production)
 
     swept = sweep(production.studio)
 
