@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.provider.behaviour import Directive
@@ -100,50 +101,59 @@ class Downloading:
                 first, end = span
                 status, part = 206, data[first:end]
                 headers["content-range"] = f"bytes {first}-{end - 1}/{len(data)}"
+
+        def note(sent: int) -> None:
+            whole = name in ("", "no_ranges", "wrong_type", "drip") and sent == len(part)
+            self._ledger.write(Downloaded(at=time.time(), job=job.id, first=first, sent=sent, whole=whole))
+
+        announced = {**headers, "content-length": str(len(part))}
         match name:
-            case "truncate":
-                await exchange.begin(status, {**headers, "content-length": str(len(part))})
-                sent = await self._blocks(exchange, part[: int(len(part) * how["keep"])])
+            case "truncate" | "cut_off":
+                await exchange.begin(status, announced if name == "truncate" else headers)
+                note(await self._blocks(exchange, part[: int(len(part) * how["keep"])]))
                 exchange.close()
-            case "cut_off":
-                await exchange.begin(status, headers)
-                sent = await self._blocks(exchange, part[: int(len(part) * how["keep"])])
-                exchange.close()
-            case "endless":
-                await exchange.begin(200, headers)
-                sent = await self._blocks(exchange, data) + await self._zeros(exchange, how["mb"] * 1_000_000)
-                await exchange.more(b"", last=True)
-            case "huge":
+            case "endless" | "huge":
                 filling = how["mb"] * 1_000_000
-                await exchange.begin(200, {**headers, "content-length": str(len(data) + filling)})
-                sent = await self._blocks(exchange, data) + await self._zeros(exchange, filling)
+                length = {"content-length": str(len(data) + filling)} if name == "huge" else {}
+                await exchange.begin(200, headers | length)
+                note(await self._blocks(exchange, data) + await self._zeros(exchange, filling))
                 await exchange.more(b"", last=True)
             case "overrun":
-                await exchange.begin(status, {**headers, "content-length": str(len(part)), "connection": "close"})
-                sent = await self._blocks(exchange, part)
+                await exchange.begin(status, announced | {"connection": "close"})
+                note(await self._blocks(exchange, part))
                 await exchange.raw(b"\0" * how["bytes"])
                 exchange.close()
-            case "drip":
-                await exchange.begin(status, {**headers, "content-length": str(len(part))})
-                sent = await self._blocks(exchange, part, how["bytes_per_s"])
-                await exchange.more(b"", last=True)
             case _:
-                await exchange.begin(status, {**headers, "content-length": str(len(part))})
-                sent = await self._blocks(exchange, part)
+                await exchange.begin(status, announced)
+                await self._blocks(exchange, part, how.get("bytes_per_s", 0), note)
                 await exchange.more(b"", last=True)
-        whole = name in ("", "no_ranges", "wrong_type", "drip") and sent == len(part)
-        self._ledger.write(Downloaded(at=time.time(), job=job.id, first=first, sent=sent, whole=whole))
 
     @staticmethod
-    async def _blocks(exchange: Exchange, data: bytes, bytes_per_s: int = 0) -> int:
+    async def _blocks(
+        exchange: Exchange, data: bytes, bytes_per_s: int = 0, note: Callable[[int], None] | None = None
+    ) -> int:
+        """Send data, and return how much of it was.
+
+        Args:
+            exchange: Where to.
+            data: What.
+            bytes_per_s: How fast; 0: as fast as it goes.
+            note: Told how much is sent before the reader can know that it was all.
+        """
         size = max(1, bytes_per_s // 20) if bytes_per_s else _BLOCK
+        sent = len(data)
         for start in range(0, len(data), size):
             if exchange.gone:
-                return start
+                sent = start
+                break
+            if note is not None and start + size >= len(data):
+                note(sent)
             await exchange.more(data[start : start + size])
             if bytes_per_s:
                 await asyncio.sleep(0.05)
-        return len(data)
+        if note is not None and (sent < len(data) or not data):
+            note(sent)
+        return sent
 
     @staticmethod
     async def _zeros(exchange: Exchange, count: int) -> int:

@@ -545,6 +545,17 @@ def test_an_answer_is_useless_but_the_job_is_accepted(
     assert len(provider.accepted_by_intent()[f"useless {directive}"]) == 1
 
 
+def test_a_slow_reply_is_one_before_anything_is_accepted(provider: Provider, client: httpx.Client) -> None:
+    provider.script("slow_reply s=3600")
+    jobs = len(provider.accepted())
+    client.timeout = httpx.Timeout(0.2)
+
+    with pytest.raises(httpx.ReadTimeout):
+        create(client)
+
+    assert len(provider.accepted()) == jobs
+
+
 def test_a_connection_breaks_before_anything_is_accepted(provider: Provider, client: httpx.Client) -> None:
     provider.script("reset_before")
     jobs = len(provider.accepted())
@@ -757,6 +768,18 @@ def test_a_download_is_larger_than_anybody_wants(provider: Provider, client: htt
     assert "content-length" not in unannounced.headers
     assert len(unannounced.content) > 3_000_000
     assert int(announced.headers["content-length"]) == len(announced.content) > 3_000_000
+
+
+def test_a_download_can_be_slow_or_hang(provider: Provider, client: httpx.Client) -> None:
+    provider.script("download_hang; drip bytes_per_s=200000")
+    job = finished(client)
+
+    with pytest.raises(httpx.ReadTimeout):
+        client.get(f"videos/{job}/content", timeout=0.2)
+    dripped = client.get(f"videos/{job}/content")
+
+    assert int(dripped.headers["content-length"]) == len(dripped.content) > 12_000
+    assert [entry.whole for entry in provider.entries(Downloaded) if entry.job == job] == [True]
 
 
 def test_more_bytes_come_than_were_announced(provider: Provider, client: httpx.Client) -> None:
