@@ -8,7 +8,7 @@ rest *released*. After the end, for every intent,
 
 and what was spent is the sum of what was settled. A provider that charges more than the worst case makes an
 *overrun*: a second reservation of the difference, so that the law holds and the ledger still equals
-what was billed.
+what was billed. A charge that comes to light after the end is a *correction*: reserved and settled in one.
 """
 
 from __future__ import annotations
@@ -95,10 +95,27 @@ def settle(intent: str, reserved: MicroUsd, charged: MicroUsd) -> tuple[Entry, .
     return overrun, settled, released
 
 
+def correct(intent: str, booked: MicroUsd, charged: MicroUsd) -> tuple[Entry, ...]:
+    """Return the entries that book a charge which came to light after the end; nothing if no more was charged.
+
+    Args:
+        intent: The take.
+        booked: What it was settled at.
+        charged: What it really cost, in all. The key holds it, so that the same word counts once.
+    """
+    if charged <= booked:
+        return ()
+    more = MicroUsd(charged - booked)
+    return (
+        Entry(f"reserve:{intent}:late:{charged}", EntryKind.RESERVE, intent, more),
+        Entry(f"settle:{intent}:late:{charged}", EntryKind.SETTLE, intent, more),
+    )
+
+
 def charged(entries: Iterable[Entry]) -> MicroUsd | None:
     """Return what an ended intent was charged, by its own entries; ``None`` while its reservation stands."""
     amounts = [entry.amount for entry in entries if entry.kind is EntryKind.SETTLE]
-    return amounts[0] if amounts else None
+    return MicroUsd(sum(amounts)) if amounts else None
 
 
 def balance(entries: Iterable[Entry]) -> Balance:
