@@ -11,7 +11,7 @@ from pipeline.production.studio import Studio
 from pipeline.settings import Settings, read_settings
 from tasks.base import use_studio
 from workers.composition import make_studio
-from workers.queues import PRIORITY_STEPS, QUEUES, ROUTES, SWEEP
+from workers.queues import AMQP_PRIORITIES, PRIORITY_STEPS, QUEUES, ROUTES, SWEEP, amqp_priority
 from workers.stackfile import read_stackfile
 
 _REDIS_OPTIONS: dict[str, Any] = {
@@ -26,6 +26,32 @@ _REDIS_OPTIONS: dict[str, Any] = {
     # Priorities hold all the same: kombu asks every queue's urgent list before any other's.
     "queue_order_strategy": "round_robin",
 }
+
+
+_AMQP_OPTIONS: dict[str, Any] = {
+    "confirm_publish": True,  # a message counts as sent when the broker has it
+    "client_properties": {"connection_name": "dailies"},
+}
+
+
+def is_amqp(broker: str) -> bool:
+    """Return whether a broker is RabbitMQ, or speaks as it does."""
+    return broker.startswith(("amqp", "pyamqp"))
+
+
+def _queues(broker: str) -> list[Queue]:
+    """Return the queues: durable classic ones, which on RabbitMQ are told how many priorities they have.
+
+    Quorum queues know two priorities, and from RabbitMQ 4 on drop a message after 20 redeliveries.
+    """
+    priorities = AMQP_PRIORITIES if is_amqp(broker) else None
+    return [Queue(name, Exchange(""), routing_key=name, durable=True, max_priority=priorities) for name in QUEUES]
+
+
+def _transport_options(broker: str) -> dict[str, Any]:
+    if broker.startswith("redis"):
+        return dict(_REDIS_OPTIONS)
+    return dict(_AMQP_OPTIONS) if is_amqp(broker) else {}
 
 
 def make_app(settings: Settings) -> Celery:
@@ -43,7 +69,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=False,  # the lease, not the message, says who works
         task_create_missing_queues=False,
         task_default_queue="upkeep",
-        task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
+        task_queues=_queues(broker),
         task_routes=dict(ROUTES),
         task_send_sent_event=False,
         task_track_started=True,
@@ -57,12 +83,16 @@ def make_app(settings: Settings) -> Celery:
         worker_soft_shutdown_timeout=10.0,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=dict(_REDIS_OPTIONS) if broker.startswith("redis") else {},
+        broker_transport_options=_transport_options(broker),
         beat_schedule={
             "sweep": {
                 "task": SWEEP,
                 "schedule": settings.sweep_interval_s,
-                "options": {"queue": "upkeep", "priority": 0, "expires": settings.sweep_interval_s * 2},
+                "options": {
+                    "queue": "upkeep",
+                    "priority": amqp_priority(0) if is_amqp(broker) else 0,
+                    "expires": settings.sweep_interval_s * 2,
+                },
             }
         },
         beat_max_loop_interval=5,

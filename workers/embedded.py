@@ -1,4 +1,4 @@
-"""The embedded stack: a redis-server and a Celery worker of this machine's own, started, tended and ended.
+"""The embedded stack: a redis-server, a Celery worker and a watcher of this machine's own, started, tended and ended.
 
 The broker it starts is as disposable as any: everything that matters is in the database. The stack lives in
 ``DAILIES_HOME``; a second ``dailies`` command in the same home uses the one that runs.
@@ -27,7 +27,9 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.exceptions import RedisError
 
+from pipeline.engines.catalog import available, works_remotely
 from pipeline.errors import BackendUnavailable, ConfigurationError
+from pipeline.production.rules import current_rules
 from pipeline.settings import Settings
 from workers.queues import QUEUES
 from workers.stackfile import OwnerLock, StackFile, read_stackfile, remove_stackfile, write_stackfile
@@ -114,6 +116,8 @@ class EmbeddedStack:
             self._start_redis()
         if self._with_worker:
             self._start_worker()
+            if asks_providers(self._settings):
+                self._start_watcher()
         self._note()
 
     def tend(self) -> None:
@@ -127,17 +131,20 @@ class EmbeddedStack:
             log.warning("%s ended (exit code %s); starting it again", name, child.process.returncode)
             self._restarts += 1
             _end_group(child.process, signal.SIGKILL)
-            if name == "redis":
-                self._start_redis(self._broker_url)
-            else:
-                self._start_worker()
+            match name:
+                case "redis":
+                    self._start_redis(self._broker_url)
+                case "watcher":
+                    self._start_watcher()
+                case _:
+                    self._start_worker()
             self._note()
 
     def stop(self) -> None:
         """End every process that was started here, gently, then by force."""
         if not self._owner:
             return
-        for name in ("worker", "redis"):
+        for name in ("worker", "watcher", "redis"):
             child = self._children.pop(name, None)
             if child is None:
                 continue
@@ -251,6 +258,9 @@ class EmbeddedStack:
             ],
         )  # fmt: skip
 
+    def _start_watcher(self) -> None:
+        self._spawn("watcher", [sys.executable, "-m", "workers.watcher"])
+
     def _spawn(self, name: str, command: list[str]) -> None:
         environment = dict(self._settings.environment)
         environment |= {
@@ -281,6 +291,16 @@ class EmbeddedStack:
         return BackendUnavailable(
             f"{what} did not start.", where=str(self._log_of(name)), remedy=f"Its log ends with:\n{tail}"
         )
+
+
+def asks_providers(settings: Settings) -> bool:
+    """Return whether a provider may be asked for takes: then its jobs have to be watched."""
+    try:
+        engines = {model.engine for model in current_rules(settings).registry.models.values()}
+        ready = [name for name, missing in available(settings.environment, engines).items() if not missing]
+        return any(works_remotely(name) for name in ready)
+    except ConfigurationError:
+        return False  # whoever routes says what is wrong with it
 
 
 _PR_SET_PDEATHSIG = 1

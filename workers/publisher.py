@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
+from amqp.exceptions import AMQPError, NotFound, PreconditionFailed
 from celery import Celery
 from kombu.exceptions import OperationalError
 from kombu.utils.url import maybe_sanitize_url
@@ -23,9 +24,11 @@ from redis.exceptions import RedisError
 from pipeline.errors import BackendUnavailable
 from pipeline.production.outbox import StepMessage
 from pipeline.production.states import StepKind
-from workers.queues import TASKS
+from workers.queues import TASKS, amqp_priority
 
 _BATCH = 500
+_CONFIRM_S = 30.0
+"""How long RabbitMQ may take to say that it has a message."""
 _ID, _LABEL, _ROOT, _BODY, _TAG = "\x01id\x01", "\x01label\x01", "\x01root\x01", "\x01body\x01", "\x01tag\x01"
 _EMBED = json.dumps({"callbacks": None, "errbacks": None, "chain": None, "chord": None})
 _Template = tuple[str, list[str]]
@@ -63,7 +66,10 @@ class CeleryPublisher:
                     with channel.conn_or_acquire() as client:
                         keys = {channel._q_for_pri(queue, step) for step in channel.priority_steps}  # noqa: SLF001 - kombu's naming of its lists is nowhere public
                         return sum(client.llen(key) for key in keys)
-                return channel.queue_declare(queue=queue, passive=True).message_count
+                try:
+                    return channel.queue_declare(queue=queue, passive=True).message_count
+                except NotFound:
+                    return 0  # nobody has published to it or consumed from it yet, or it was deleted
         except BackendUnavailable:
             return None
 
@@ -82,15 +88,25 @@ class CeleryPublisher:
             with self._app.connection_for_write().clone() as connection:
                 connection.ensure_connection(max_retries=1, timeout=10, errback=None)
                 yield connection
-        except (OperationalError, RedisError, OSError) as error:
-            raise BackendUnavailable(
-                f"the broker does not answer ({error}).",
-                where=maybe_sanitize_url(self._app.conf.broker_url) or "DAILIES_BROKER_URL",
-                remedy="Check DAILIES_BROKER_URL and that the broker runs; nothing is lost: the sweep sends "
-                "what was not sent.",
+        except PreconditionFailed as error:
+            raise self._unavailable(
+                f"the broker has a queue that was made otherwise ({error.reply_text}).",
+                "Delete that queue on the broker, and start the workers again",
+            ) from error
+        except (OperationalError, RedisError, AMQPError, OSError) as error:
+            raise self._unavailable(
+                f"the broker does not answer ({error}).", "Check DAILIES_BROKER_URL and that the broker runs"
             ) from error
 
+    def _unavailable(self, what: str, remedy: str) -> BackendUnavailable:
+        return BackendUnavailable(
+            what,
+            where=maybe_sanitize_url(self._app.conf.broker_url) or "DAILIES_BROKER_URL",
+            remedy=f"{remedy}; nothing is lost: the sweep sends what was not sent.",
+        )
+
     def _publish_any(self, connection: Any, messages: Sequence[StepMessage]) -> None:
+        amqp = connection.transport.driver_type == "amqp"
         with self._app.amqp.Producer(connection.default_channel) as producer:
             for message in messages:
                 name = TASKS[StepKind(message.kind)]
@@ -100,9 +116,10 @@ class CeleryPublisher:
                     self._task(name, message.step_id, message.label, message.cut_id),
                     exchange="",
                     routing_key=message.queue,
-                    priority=message.priority,
+                    priority=amqp_priority(message.priority) if amqp else message.priority,
                     declare=[self._app.amqp.queues[message.queue]],
                     delivery_mode=2,
+                    confirm_timeout=_CONFIRM_S if amqp else None,
                 )
 
     def _task(self, name: str, step_id: str, label: str, root_id: str) -> Any:

@@ -13,6 +13,7 @@ import os
 import random
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +33,8 @@ from pipeline.production.watching import (
     keep_jobs,
     note_progress,
 )
+from pipeline.settings import read_settings
+from workers.composition import make_studio
 
 log = logging.getLogger(__name__)
 
@@ -240,6 +243,18 @@ class Watcher:
         await asyncio.to_thread(send)
 
 
+def main() -> None:
+    """Run a watcher in this process: ``python -m workers.watcher``, or ``dailies watcher``."""
+    from workers.app import app  # noqa: PLC0415 - the app reads the settings when it is imported
+
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s", stream=sys.stderr)
+    studio = make_studio(read_settings(), app)
+    try:
+        asyncio.run(watch_until_told(studio))
+    finally:
+        studio.database.close()
+
+
 async def watch_until_told(studio: Studio) -> None:
     """Follow jobs until SIGTERM or SIGINT, then end without losing any."""
     watcher = Watcher(studio)
@@ -249,3 +264,7 @@ async def watch_until_told(studio: Studio) -> None:
     log.info("%s follows the jobs in flight", watcher.name)
     await watcher.run()
     log.info("%s ended; its jobs are left to others", watcher.name)
+
+
+if __name__ == "__main__":
+    main()

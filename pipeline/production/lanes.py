@@ -215,6 +215,7 @@ def _in_use_by_share(session: Session, model_id: str) -> Counter[str]:
     used.update(dict(session.execute(jobs.group_by(JobRow.share)).tuples().all()))
     granted = (
         select(_share(), func.count())
+        .select_from(StepRow)
         .join(CutRow, CutRow.id == StepRow.cut_id)
         .where(StepRow.waiting_for == model_id, StepRow.state.in_((StepState.PUBLISHED, StepState.RUNNING)))
         .group_by(_share())
