@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from pipeline.production.campaigns import Campaign, join, open_campaign, require_room
 from pipeline.production.decide import MoveShot, OpenStep, ShotView, decide_shot, generate_step
 from pipeline.production.opening import step_values
 from pipeline.production.outbox import StepMessage
@@ -20,8 +21,9 @@ from pipeline.production.quoting import Quoted, quote_boards
 from pipeline.production.states import CutState, ShotState, StepState
 from pipeline.production.studio import Studio
 from pipeline.production.sweep import offer
+from pipeline.production.views import lock_cut
 from pipeline.routing.stage import Stage
-from pipeline.store.tables import Base, CutRow, ShotRow, StepRow, StoryboardRow
+from pipeline.store.tables import Base, CampaignRow, CutRow, ShotRow, StepRow, StoryboardRow
 from pipeline.storyboard.load import LoadedStoryboard
 from pipeline.storyboard.schema import Storyboard
 from pipeline.units import MicroUsd
@@ -42,6 +44,7 @@ class Receipt:
         shots: Number of shots in the film.
         existed: Whether the same storyboard was submitted before: then its cut goes on.
         quoted: Routes and price.
+        campaign: Name of the campaign that it belongs to; empty if none.
     """
 
     cut_id: str
@@ -51,6 +54,7 @@ class Receipt:
     shots: int
     existed: bool
     quoted: Quoted
+    campaign: str = ""
 
 
 def submit(
@@ -61,10 +65,13 @@ def submit(
     priority: int = STANDARD,
     budget: MicroUsd | None = None,
     not_before: datetime | None = None,
+    campaign: Campaign | None = None,
 ) -> list[Receipt]:
     """Enqueue storyboards.
 
-    The same storyboard at the same stage is one cut, however often it is submitted.
+    The same storyboard at the same stage is one cut, however often it is submitted. Two or more new ones without a
+    named campaign get one of their own: what is submitted in one go shares one share of what providers allow, or
+    whoever submits a hundred would be served before everybody else a hundred times over.
 
     Args:
         studio: Everything a use case may reach.
@@ -73,10 +80,12 @@ def submit(
         priority: 0 is served first.
         budget: What each cut may cost, beside the storyboard's own limit.
         not_before: When generation may begin.
+        campaign: What all of them belong to from now on, also those that were submitted before.
 
     Raises:
         NoModelAvailable: If a shot has no model that may serve it; nothing is enqueued.
-        BudgetRefused: If a cut is expected to cost more than it may; nothing is enqueued.
+        BudgetRefused: If a cut is expected to cost more than it may, or all the new ones together more than is left
+            of the campaign's or the account's cap; nothing is enqueued.
         BackendUnavailable: If the database or the storage does not answer; nothing is enqueued. If only
             the broker does not answer the work is kept, and goes out when it does.
     """
@@ -93,6 +102,7 @@ def submit(
         opening = _Opening(studio, stage, priority, budget, not_before)
         with studio.database.write() as session:
             opening.find(session, boards)
+            opening.gather(session, campaign, boards, quotes)
             receipts = [opening.open(*each) for each in zip(boards, pictures, quotes, strict=True)]
             opening.insert(session)
         return receipts, opening.messages()
@@ -138,6 +148,8 @@ class _Opening:
             table: [] for table in (StoryboardRow, CutRow, ShotRow, StepRow)
         }
         self._opened: dict[str, Receipt] = {}
+        self._campaign: str | None = None
+        self._campaigns: dict[str, str] = {}
 
     def find(self, session: Session, boards: Sequence[LoadedStoryboard]) -> None:
         """Find what was submitted before."""
@@ -149,6 +161,39 @@ class _Opening:
             found = select(StoryboardRow.content_hash, StoryboardRow.id).where(StoryboardRow.content_hash.in_(some))
             self._storyboards.update((content_hash, row_id) for content_hash, row_id in session.execute(found))
 
+    def gather(
+        self,
+        session: Session,
+        campaign: Campaign | None,
+        boards: Sequence[LoadedStoryboard],
+        quotes: Sequence[Quoted],
+    ) -> None:
+        """Find or make the campaign that the cuts belong to, and see that there is room for the new ones.
+
+        Raises:
+            BudgetRefused: If there is not.
+        """
+        known = list(self._cuts.values())
+        if campaign is not None or self._budget is not None:
+            # In one order, and before any purse: whoever reserves for one of them holds it, too.
+            for cut_id in sorted(cut.id for cut in known):
+                lock_cut(session, cut_id)
+        expected = {
+            identity: quoted.quote.expected_micro_usd
+            for board, quoted in zip(boards, quotes, strict=True)
+            if (identity := _identity(board.content_hash, self._stage)) not in self._cuts
+        }
+        if campaign is not None:
+            self._campaign = open_campaign(self._studio, session, campaign)
+            join(session, known, self._campaign)
+        elif len(expected) > 1:
+            self._campaign = open_campaign(self._studio, session, Campaign(f"batch-{self._studio.new_id()}"))
+        require_room(self._studio, session, MicroUsd(sum(expected.values())), self._campaign)
+        wanted = {cut.campaign_id for cut in known} | {self._campaign}
+        for some in _chunks([each for each in wanted if each is not None]):
+            names = select(CampaignRow.id, CampaignRow.key).where(CampaignRow.id.in_(some))
+            self._campaigns.update((campaign_id, key) for campaign_id, key in session.execute(names))
+
     def open(self, board: LoadedStoryboard, pictures: dict[str, dict[str, str]], quoted: Quoted) -> Receipt:
         """Return the receipt of one storyboard; add the rows of its cut, unless it has one already."""
         identity = _identity(board.content_hash, self._stage)
@@ -159,12 +204,14 @@ class _Opening:
         if cut is not None:
             if self._budget is not None:
                 cut.budget_micro_usd = limit
-            return self._receipt(board, cut.id, CutState(cut.state), quoted, existed=True)
+            receipt = self._receipt(board, cut.id, CutState(cut.state), quoted, existed=True)
+            return replace(receipt, campaign=self._campaigns.get(cut.campaign_id or "", ""))
         cut_id = self._studio.new_id()
         self._rows[CutRow].append(
             {
                 "id": cut_id,
                 "storyboard_id": self._storyboard(board, pictures),
+                "campaign_id": self._campaign,
                 "identity": identity,
                 "stage": self._stage.value,
                 "state": CutState.GENERATING.value,
@@ -205,6 +252,7 @@ class _Opening:
             shots=len(quoted.routes),
             existed=existed,
             quoted=quoted,
+            campaign=self._campaigns.get(self._campaign or "", ""),
         )
 
     def _storyboard(self, board: LoadedStoryboard, pictures: dict[str, dict[str, str]]) -> str:
