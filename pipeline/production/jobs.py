@@ -19,11 +19,11 @@ from pipeline.errors import ProviderError, StaleLease, Trouble
 from pipeline.ledger.charging import Ending, charge_for
 from pipeline.production.advance import advance
 from pipeline.production.lanes import block, unblock
-from pipeline.production.money import release, settle
+from pipeline.production.money import correct, release, settle
 from pipeline.production.outbox import StepMessage
 from pipeline.production.phases import doubt, end_phase, move_job, move_take
 from pipeline.production.rules import current_rules
-from pipeline.production.states import CutState, JobPhase, ShotState, TakeState, require_move
+from pipeline.production.states import ENDED_TAKES, CutState, JobPhase, ShotState, TakeState, require_move
 from pipeline.production.studio import Studio
 from pipeline.production.views import lock_cut
 from pipeline.registry.model import Charges
@@ -238,7 +238,9 @@ def _end(
     model = current_rules(studio.settings).registry.find(job.model)
     rule = model.charges if model is not None else Charges()
     charged = charge_for(ending, reserved=MicroUsd(take.price_micro_usd), reported=reported, rule=rule)
-    if charged == FREE:
+    if take.state in ENDED_TAKES:
+        correct(studio, session, take, charged)  # a job that came back from the dead: its money was settled before
+    elif charged == FREE:
         release(studio, session, take)
     else:
         settle(studio, session, take, charged)
