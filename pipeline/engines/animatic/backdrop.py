@@ -94,8 +94,8 @@ class Lens:
 
     width: int
     height: int
-    frame_width: int
-    frame_height: int
+    frame_width: float
+    frame_height: float
     horizon: float
     unit: float
 

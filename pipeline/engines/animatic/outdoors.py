@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -60,13 +61,31 @@ def ground_colours(scene: Scene) -> tuple[Colour, Colour]:
 
 
 def sky(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: Generator) -> Picture:
-    """Return the sky over the whole stage, with sun or moon, stars and clouds."""
+    """Return the sky over the whole stage, with sun or moon, stars and clouds.
+
+    All that is soft in it is painted at half size; only stars are finer than that.
+    """
+    clear_night = scene.hour == "night" and scene.weather not in _VEILS
+    if clear_night or scene.place == "space":
+        return _sky(scene, lens, light, rng, detail)
+    small = Lens(
+        lens.width // 2, lens.height // 2, lens.frame_width / 2, lens.frame_height / 2, lens.horizon / 2, lens.unit / 2
+    )
+    picture = _sky(scene, small, replace(light, x=light.x / 2, y=light.y / 2), rng, detail)
+    large = cv2.resize(picture, (lens.width, lens.height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large, np.uint8)
+
+
+_VEILS = frozenset({"rain", "storm", "fog", "snow"})
+
+
+def _sky(scene: Scene, lens: Lens, light: Light, rng: Generator, detail: Generator) -> Picture:
     width, height = lens.width, lens.height
     base = max(0.15, min(0.95, lens.horizon / height))
     top, middle, low = light.sky
     picture = wash(width, height, [(0, top), (base * 0.55, middle), (base, low), (1, low)])
     reach = lens.size(1.0)
-    veiled = scene.weather in {"rain", "storm", "fog", "snow"}
+    veiled = scene.weather in _VEILS
     if (scene.hour == "night" and not veiled) or scene.place == "space":
         _stars(picture, lens, detail)
     glow(

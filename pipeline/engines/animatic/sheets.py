@@ -285,16 +285,12 @@ def _blend(
     x0, y0, x1, y1 = box
     across, down = x1 - x0, y1 - y0
     start = (across, down, scale, x0 - left, y0 - top)
-    through = _sample(clear, *start)
-    # Where a plane has to be scaled, its half is sooner had from the result.
-    small = half_of(through) if scale != 1.0 else None
-    _over(canvas.y[y0:y1, x0:x1], _sample(sheet.luma, *start), through)
+    _over(canvas.y[y0:y1, x0:x1], _sample(sheet.luma, *start), _sample(clear, *start))
     window = (slice(y0 // 2, y1 // 2), slice(x0 // 2, x1 // 2))
     half = (across // 2, down // 2, scale, (x0 - left) / 2, (y0 - top) / 2)
-    if small is None:
-        small = _sample_colour(clear_half, *half)
-    _over(canvas.u[window], _sample_colour(sheet.cb, *half), small)
-    _over(canvas.v[window], _sample_colour(sheet.cr, *half), small)
+    through = _sample_colour(clear_half, *half)
+    _over(canvas.u[window], _sample_colour(sheet.cb, *half), through)
+    _over(canvas.v[window], _sample_colour(sheet.cr, *half), through)
 
 
 def _put(canvas: Canvas, sheet: Sheet, scale: float, left: float, top: float, box: _Box) -> None:

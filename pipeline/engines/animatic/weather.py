@@ -58,7 +58,7 @@ class Rain:
             for x, y, k in rng.random((int(count * (1.7 if heavy else 1)), 3)).tolist():
                 length = scale * long * (0.6 + 0.8 * k)
                 lean = -0.14 * length * (2.0 if heavy else 1.0)
-                for wrap in (0, -tall):
+                for wrap in (0, -tall) if y * tall + length + 2 > tall else (0,):
                     start = (x * width, y * tall + wrap)
                     line(
                         tile, [start, (start[0] + lean, start[1] + length)], bright * (0.5 + k), max(1, scale * 0.0013)
@@ -115,9 +115,9 @@ class Fog:
         rows = (np.arange(h) / h)[:, None]
         where = np.exp(-(((rows - horizon) / 0.24) ** 2))
         alpha = (255 * strength * banks * where).astype(np.uint8)
-        large: Any = cv2.resize(alpha, (width * 2, height), interpolation=cv2.INTER_CUBIC)
+        large: Any = cv2.resize(alpha, (width * 2, height), interpolation=cv2.INTER_LINEAR)
         self._clear: Any = cv2.bitwise_not(large)
-        self._colour = cv2.multiply(large, np.full_like(large, int(luma)), scale=1 / 255)
+        self._colour: Any = cv2.convertScaleAbs(large, alpha=int(luma) / 255)
         self._speed = 0.02 * width
         thick = np.flatnonzero(large.max(axis=1) > 2)  # where there is less, nobody sees it
         self._rows = (int(thick[0]), int(thick[-1]) + 1) if thick.size else (0, 0)
@@ -192,9 +192,17 @@ class Beam:
                 (x, y + radius * 0.4),
             ]
             polygon(mask, wedge, strength)
-        soft = cv2.blur(mask, (max(3, width // 40) | 1,) * 2)
-        large = cv2.resize(soft, canvas.y.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        cv2.add(canvas.y, large, dst=canvas.y)
+        across = max(3, width // 40) | 1
+        soft = cv2.blur(mask, (across, across))
+        _, top, _, down = cv2.boundingRect(soft)
+        if not down:
+            return
+        # Where the wedge is not, no row has to be enlarged; one more on either side keeps its edge as it is.
+        first, last = max(0, top - 1), min(height, top + down + 1)
+        small = self._SMALL
+        size = (canvas.y.shape[1], (last - first) * small if last < height else canvas.y.shape[0] - first * small)
+        area = canvas.y[first * small : first * small + size[1]]
+        cv2.add(area, cv2.resize(soft[first:last], size, interpolation=cv2.INTER_LINEAR), dst=area)
 
 
 def lightning(scene: Scene, frames: int, rate: float, seed: int) -> dict[int, int]:
