@@ -313,6 +313,8 @@ class Wire:
         return client
 
     def _new_client(self, *, own: bool, kept: bool) -> httpx.AsyncClient:
+        # No "Connection: close" where none is kept: a server that answers before it has read the body (401, 413) would
+        # close at once, and the reset that follows can swallow its answer. The pool closes the connection itself.
         limits = httpx.Limits(
             max_connections=self._connections,
             max_keepalive_connections=self._connections if kept else 0,
@@ -328,8 +330,7 @@ class Wire:
                 write=self.times.write,
                 pool=self.times.pool,
             ),
-            headers={"Accept-Encoding": "identity", "User-Agent": "dailies"}
-            | ({} if kept else {"Connection": "close"}),
+            headers={"Accept-Encoding": "identity", "User-Agent": "dailies"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             trust_env=False,

@@ -25,6 +25,9 @@ SET_BY_THE_SHOT: Final = frozenset(
 )
 """Fields that a storyboard's own parameters can't set: the price was quoted for what the shot says."""
 
+_NO_FRAME: Final = Fraction(1, 1000)
+"""So small a part of a frame counts as none."""
+
 Field_ = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\[\]-]{0,63}$")]
 
 
@@ -168,24 +171,26 @@ def _shape(wire: VideosWire, model: str, request: GenerationRequest) -> dict[str
 def seconds_of(wire: VideosWire, model: str, request: GenerationRequest) -> str:
     """Return the length as the server is told it.
 
-    Of all lengths that come to the request's count of frames, the one with the fewest decimals: 96 frames at
-    24000/1001 are "4", not "4.004".
+    Of all lengths that come to the request's count of frames (:func:`pipeline.registry.fit.fit` rounds up), the one
+    with the fewest decimals: 96 frames at 24000/1001 are "4", not "4.004". Only whole seconds may round to a frame
+    less, because only they are lengths that a model offers.
 
     Raises:
         ProviderError: ``INVALID`` if the server does not offer such a length.
     """
-    longest = request.frames / request.rate
-    shortest = (request.frames - 1) / request.rate
+    longest = (request.frames + _NO_FRAME) / request.rate
+    shortest = (request.frames - 1 + _NO_FRAME) / request.rate
     if isinstance(wire.seconds, tuple):
         enough = [each for each in wire.seconds if Fraction(each) > shortest]
         if not enough:
-            raise _invalid(model, f"{float(longest):g} s is longer than anything its wire.seconds lists.")
+            raise _invalid(model, f"{float(longest):.4g} s is longer than anything its wire.seconds lists.")
         return min(enough, key=Fraction)
-    for decimals in range(4):
+    nearly = (request.frames - Fraction(1, 2)) / request.rate
+    for decimals in range(3):
         rounded = Fraction(math.floor(longest * 10**decimals), 10**decimals)
-        if rounded > shortest:
+        if rounded > (nearly if decimals else shortest):
             return f"{float(rounded):.{decimals}f}"
-    return f"{float(longest):.4f}"
+    return f"{math.floor(longest * 1000) / 1000:.3f}"
 
 
 def _text(value: Any) -> str:

@@ -197,3 +197,57 @@ def test_patching_twice_is_patching_once_and_what_the_patch_says_stands(base: di
     for key, value in patch.items():
         assert isinstance(value, dict) or once[key] == value
     assert content_hash(once) == content_hash(dict(reversed(once.items())))
+
+
+def test_what_an_account_may_ask_is_told_for_its_engine_and_patched_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    write(
+        tmp_path / "registry",
+        PAID.replace("models:", "account: {concurrent: 20, per_minute: 60}\nmodels:", 1),
+        "1.yaml",
+    )
+    before = load_registry(tmp_path / "registry")
+    write(tmp_path / "registry", "format: 1\nengine: acme\naccount: {concurrent: null}\n", "2.yaml")
+
+    after = load_registry(tmp_path / "registry")
+
+    assert (before.accounts["acme"].concurrent, before.accounts["acme"].per_minute) == (20, 60)
+    assert (after.accounts["acme"].concurrent, after.accounts["acme"].per_minute) == (None, 60)
+    assert "animatic" not in after.accounts
+    assert before.hash != after.hash
+    assert registry_of(after.models.values(), after.accounts).hash == after.hash
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("format: 1\naccount: {concurrent: 3}\n", "does not say whose"),
+        (
+            "format: 1\nengine: acme\naccount: {concurent: 3}\n",
+            "account.concurent: there is no such field; did you mean",
+        ),
+        ("format: 1\nengine: acme\naccount: {concurrent: 0}\n", "account.concurrent"),
+    ],
+)
+def test_a_wrong_account_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_registry(write(tmp_path, text))
+
+    assert said in str(caught.value)
+    assert caught.value.where.endswith("overlay.yaml")
+
+
+def test_wire_is_part_of_a_model_and_patched_like_everything(tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    write(
+        tmp_path / "registry",
+        PAID.replace("    retires:", "    wire: {seed: true, fields: {a: 1}}\n    retires:"),
+        "1.yaml",
+    )
+    before = load_registry(tmp_path / "registry")
+    write(tmp_path / "registry", "format: 1\nmodels: {acme/old: {wire: {seed: null, fields: {b: 2}}}}", "2.yaml")
+
+    after = load_registry(tmp_path / "registry")
+
+    assert after.get("acme/old").wire == {"fields": {"a": 1, "b": 2}}
+    assert before.hash != after.hash
