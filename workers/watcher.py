@@ -30,6 +30,7 @@ from pipeline.production.watching import (
     cancelled_jobs,
     claim_jobs,
     give_jobs_back,
+    jobs_in_flight,
     keep_jobs,
     note_progress,
 )
@@ -59,13 +60,23 @@ class Watcher:
         name: Its own, unique in the fleet.
         lease_s: How long its leases last unless renewed.
         most: Jobs that it follows at most.
+        cut_id: Follow only this cut's jobs.
     """
 
-    def __init__(self, studio: Studio, *, name: str = "", lease_s: float | None = None, most: int = MOST_JOBS) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        *,
+        name: str = "",
+        lease_s: float | None = None,
+        most: int = MOST_JOBS,
+        cut_id: str | None = None,
+    ) -> None:
         self._studio = studio
         self.name = name or f"watcher@{socket.gethostname()}:{os.getpid()}:{studio.new_id()[:6]}"
         self._lease_s = studio.settings.lease_s if lease_s is None else lease_s
         self._most = most
+        self._cut_id = cut_id
         self._jobs: dict[str, Watched] = {}
         self._due: list[tuple[float, str, int]] = []
         self._busy: set[str] = set()
@@ -193,7 +204,9 @@ class Watcher:
     async def _claim(self) -> None:
         while len(self._jobs) < self._most and not self._stopping.is_set():
             room = min(CLAIMED_AT_ONCE, self._most - len(self._jobs))
-            claimed = await asyncio.to_thread(claim_jobs, self._studio, self.name, room, lease_s=self._lease_s)
+            claimed = await asyncio.to_thread(
+                claim_jobs, self._studio, self.name, room, lease_s=self._lease_s, cut_id=self._cut_id
+            )
             now = self._studio.clock()
             for job in claimed:
                 self._jobs[job.take_id] = job
@@ -253,6 +266,23 @@ def main() -> None:
         asyncio.run(watch_until_told(studio))
     finally:
         studio.database.close()
+
+
+async def follow_cut(studio: Studio, cut_id: str, *, within_s: float) -> int:
+    """Follow the jobs of one cut until none is in flight, beside whatever watcher runs; return how many still are.
+
+    For a person who cancels: what was cancelled has to reach the provider even where no watcher runs.
+    """
+    watcher = Watcher(studio, cut_id=cut_id)
+    task = asyncio.create_task(watcher.run())
+    give_up = asyncio.get_running_loop().time() + within_s
+    left = await asyncio.to_thread(jobs_in_flight, studio, cut_id)
+    while left and asyncio.get_running_loop().time() < give_up:
+        await asyncio.sleep(0.25)
+        left = await asyncio.to_thread(jobs_in_flight, studio, cut_id)
+    watcher.stop()
+    await task
+    return left
 
 
 async def watch_until_told(studio: Studio) -> None:

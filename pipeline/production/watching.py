@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pipeline.control.request import GenerationRequest
 from pipeline.engines.base import Order, Ticket
 from pipeline.production.boards import board_of
 from pipeline.production.jobs import note_found, ticket_of
-from pipeline.production.states import JobPhase
+from pipeline.production.states import IN_FLIGHT, JobPhase
 from pipeline.production.studio import Studio
 from pipeline.store.tables import CutRow, JobRow, ShotRow, StoryboardRow, TakeRow
 
@@ -70,8 +70,16 @@ class Watched:
         return replace(self, cancelled=True)
 
 
-def claim_jobs(studio: Studio, owner: str, most: int, *, lease_s: float) -> list[Watched]:
-    """Take the lease of jobs that nobody watches, those that are to be looked at soonest first."""
+def claim_jobs(studio: Studio, owner: str, most: int, *, lease_s: float, cut_id: str | None = None) -> list[Watched]:
+    """Take the lease of jobs that nobody watches, those that are to be looked at soonest first.
+
+    Args:
+        studio: Everything a use case may reach.
+        owner: The watcher's name.
+        most: How many at most.
+        lease_s: How long the lease lasts unless it is renewed.
+        cut_id: Only this cut's jobs.
+    """
     if most < 1:
         return []
     now = studio.clock()
@@ -86,6 +94,8 @@ def claim_jobs(studio: Studio, owner: str, most: int, *, lease_s: float) -> list
         ),
     )
     wanted = select(JobRow).where(looked_after, free).order_by(JobRow.next_poll_at).limit(most)
+    if cut_id is not None:
+        wanted = wanted.where(JobRow.cut_id == cut_id)
     with studio.database.read() as session:
         if session.scalars(wanted.limit(1)).first() is None:
             return []
@@ -118,6 +128,13 @@ def cancelled_jobs(studio: Studio, owner: str) -> frozenset[str]:
             JobRow.lease_owner == owner[:200], JobRow.cancel_asked_at.is_not(None), JobRow.state != JobPhase.ENDED
         )
         return frozenset(session.scalars(wanted))
+
+
+def jobs_in_flight(studio: Studio, cut_id: str) -> int:
+    """Return how many jobs of a cut are in the hands of providers."""
+    with studio.database.read() as session:
+        wanted = select(func.count()).where(JobRow.cut_id == cut_id, JobRow.state.in_(IN_FLIGHT))
+        return session.scalar(wanted) or 0
 
 
 def note_progress(studio: Studio, owner: str, looked: Iterable[tuple[str, int, float, int, datetime]]) -> None:
