@@ -114,10 +114,9 @@ class CeleryPublisher:
                     producer,
                     name,
                     self._task(name, message.step_id, message.label, message.cut_id),
-                    exchange="",
-                    routing_key=message.queue,
+                    # With an empty exchange and a routing key Celery forgets the key: the message would go nowhere.
+                    queue=self._app.amqp.queues[message.queue],
                     priority=amqp_priority(message.priority) if amqp else message.priority,
-                    declare=[self._app.amqp.queues[message.queue]],
                     delivery_mode=2,
                     confirm_timeout=_CONFIRM_S if amqp else None,
                 )

@@ -162,7 +162,7 @@ class PostgresServer:
         self.folder.joinpath("started").touch()
 
     def _comes_up(self, deadline: float) -> bool:
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -173,7 +173,7 @@ class PostgresServer:
                 cwd=self.folder,
                 env=_environment(),
                 start_new_session=True,  # Ctrl-C is for the tests, which end it
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one prctl call, no lock is taken
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one prctl call, no lock is taken
                 user=self.account.user,
                 group=self.account.group,
                 extra_groups=self.account.groups,
@@ -378,7 +378,7 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LANG": "C"}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -395,7 +395,7 @@ def _children(pid: int) -> list[int]:
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Tests that are killed leave no server behind: the kernel ends it at once (PR_SET_PDEATHSIG)."""
     if _LIBC is not None:
         _LIBC.prctl(1, signal.SIGQUIT)
