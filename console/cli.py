@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-FILMS, BOARDS, CUTS, MACHINE = "Films", "Storyboards", "Cuts under way", "This installation"
+FILMS, BOARDS, CUTS, MONEY, MACHINE = "Films", "Storyboards", "Cuts under way", "Money", "This installation"
 
 BoardFile = Annotated[Path, typer.Argument(metavar="FILE", help="Storyboard, YAML or JSON.")]
 CutId = Annotated[str, typer.Argument(metavar="ID", help="A cut's id, or the beginning of it.")]
@@ -112,16 +112,32 @@ def submit(
             show_default=False,
         ),
     ] = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option(
+            "--campaign", metavar="NAME", help="The campaign that they belong to; it is made if there is none so named."
+        ),
+    ] = None,
+    campaign_cap: Annotated[
+        Any,  # as with --budget
+        typer.Option(
+            "--campaign-cap",
+            metavar="USD",
+            parser=arguments.money,
+            help="What all of the campaign may cost at most, from now on.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     json: AsJson = False,
 ) -> requests.Submit:
     """Enqueue storyboards and print the ids of their cuts.
 
     All are checked and priced first; if one can't begin, none does. Without a broker the work waits in the database
-    for the next `dailies up`.
+    for the next `dailies up`. Several new storyboards without a campaign's name get a campaign of their own.
     """
     del json
-    return requests.Submit(tuple(files), stage, priority, budget, at)
+    return requests.Submit(tuple(files), stage, priority, budget, at, campaign, campaign_cap)
 
 
 @app.command(rich_help_panel=BOARDS)
@@ -224,6 +240,48 @@ def cancel(cut: CutId, *, json: AsJson = False) -> requests.Cancel:
     """Stop a cut. Accepted takes are kept; `retry` makes it go on."""
     del json
     return requests.Cancel(cut)
+
+
+@app.command(rich_help_panel=MONEY)
+def costs(
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="model|tier|class|campaign|storyboard", help="What the costs are told apart by."),
+    ] = "model",
+    month: Annotated[
+        str | None,
+        typer.Option("--month", metavar="YYYY-MM", help="Only what was reserved in this month (UTC). All time."),
+    ] = None,
+    *,
+    json: AsJson = False,
+) -> requests.Costs:
+    """Say what was spent on what, against what was quoted.
+
+    Sums are those of the ledger, to the micro-USD. Attempts are takes that were generated or billed.
+    """
+    del json
+    return requests.Costs(by, month)
+
+
+@app.command(rich_help_panel=MONEY)
+def resolve(
+    take: Annotated[str, typer.Argument(metavar="TAKE", help="A take's id, or the beginning of it.")],
+    *,
+    charged: Annotated[
+        bool | None,
+        typer.Option(
+            "--charged/--not-charged", metavar="", help="What the provider's own account says.", show_default=False
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> requests.Resolve:
+    """Say whether a take whose outcome is unknown was charged.
+
+    `status` and `doctor` list such takes: their provider was asked, the answer was lost, and nobody can find out by
+    himself. Charged: what is reserved counts as spent. Not charged: it is free again. Then the shot can be retried.
+    """
+    del json
+    return requests.Resolve(take, charged)
 
 
 @app.command(rich_help_panel=MACHINE)

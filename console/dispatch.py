@@ -26,6 +26,8 @@ CONTROLLERS: Final[Mapping[type[Request], str]] = MappingProxyType(
         requests.Cancel: "console.controllers.steering:cancel",
         requests.Pause: "console.controllers.steering:pause",
         requests.Resume: "console.controllers.steering:resume",
+        requests.Resolve: "console.controllers.steering:resolve",
+        requests.Costs: "console.controllers.costs:costs",
         requests.Up: "console.controllers.stack:up",
         requests.Models: "console.controllers.models:models",
         requests.Doctor: "console.controllers.doctor:doctor",

@@ -66,7 +66,12 @@ def _command(name: str, command: Any) -> Iterator[str]:
     if arguments:
         yield table(("argument", "meaning"), arguments) + "\n"
     options = [
-        (", ".join(f"`{word}`" for word in each.opts), _value(each), _default(each), each.help or "")
+        (
+            ", ".join(f"`{word}`" for word in (*each.opts, *each.secondary_opts)),
+            _value(each),
+            _default(each),
+            each.help or "",
+        )
         for each in command.params
         if not _is_argument(each)
     ]
@@ -78,7 +83,7 @@ def _pieces(command: Any) -> Iterator[str]:
     yield from (_name(each) for each in command.params if _is_argument(each))
     for each in command.params:
         if not _is_argument(each):
-            piece = f"{each.opts[0]} {_value(each)}".strip()
+            piece = "|".join((f"{each.opts[0]} {_value(each)}".strip(), *each.secondary_opts))
             yield piece if each.required else f"[{piece}]"
 
 

@@ -83,6 +83,8 @@ class Submit(Request):
     priority: Priority
     budget: MicroUsd | None
     at: datetime | None
+    campaign: str | None
+    campaign_cap: MicroUsd | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,22 @@ class Resume(Request):
     """Go on with a paused cut."""
 
     cut: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve(Request):
+    """Say whether a take whose outcome is unknown was charged; ``None`` if that was left unsaid."""
+
+    take: str
+    charged: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Costs(Request):
+    """What was spent on what; ``by`` and ``month`` as they were written."""
+
+    by: str
+    month: str | None
 
 
 @dataclass(frozen=True, slots=True)

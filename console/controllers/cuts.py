@@ -10,6 +10,7 @@ from console.desk import Desk
 from console.documents import cuts as documents
 from console.views import cuts as views
 from pipeline.errors import EXIT_DELIVERED, EXIT_NEEDS_ATTENTION, UnknownId
+from pipeline.production.resolve import all_unknown
 from pipeline.production.states import RESTING_CUTS, CutState
 from pipeline.production.status import cut_status, list_cuts
 from workers.stackfile import live_stackfile
@@ -27,10 +28,10 @@ def status(request: requests.Status, desk: Desk) -> Answer:
             cut = cut_status(studio, request.cut)
         return Answer(lambda: documents.cut(cut), lambda: views.whole(cut))
     if not has_work(desk.settings):
-        return Answer(lambda: documents.cuts(()), lambda: views.listing(()))
+        return Answer(lambda: documents.cuts((), ()), lambda: views.listing((), ()))
     with studio_of(desk) as studio:
-        listed = list_cuts(studio)
-    return Answer(lambda: documents.cuts(listed), lambda: views.listing(listed))
+        listed, unknown = list_cuts(studio), all_unknown(studio)
+    return Answer(lambda: documents.cuts(listed, unknown), lambda: views.listing(listed, unknown))
 
 
 def watch(request: requests.Watch, desk: Desk) -> Answer:

@@ -22,6 +22,8 @@ EXAMINATIONS: tuple[tuple[str, Examination], ...] = (
     ("redis-server", examine.redis_server),
     ("Broker", examine.broker),
     ("Database", examine.database),
+    ("Books", examine.books),
+    ("Unknown takes", examine.unknown_takes),
     ("Storage", examine.storage),
     ("Models", examine.models),
     ("Engines", examine.engines),

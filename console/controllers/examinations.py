@@ -9,24 +9,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from console.controllers.office import Courier, has_work, prepare_home
 from console.desk import Desk
 from console.values import Finding, Level
-from console.views.words import size
+from console.views.words import count, moment, size
 from pipeline.engines.catalog import engine_class, missing_settings
 from pipeline.errors import MediaError
 from pipeline.production.rules import current_rules
+from pipeline.production.studio import Studio
 from pipeline.store.files import sha256_of
 from pipeline.store.storage import open_storage
+from pipeline.units import format_usd
 from workers.stackfile import live_stackfile
 
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_REDIS = (6, 2)
 _LOW_BYTES, _LEAST_BYTES = 5_000_000_000, 500_000_000
 _RETIRES_SOON_DAYS = 30
+_TOLD_AT_MOST = 20
 
 
 def python(desk: Desk) -> Iterator[Finding]:
@@ -141,6 +145,70 @@ def database(desk: Desk) -> Iterator[Finding]:
         yield Finding("Database", Level.WARNING, said)
     else:
         yield Finding("Database", Level.OK, f"{place}; tables of version {version}")
+
+
+def books(desk: Desk) -> Iterator[Finding]:
+    """Look whether ledger, takes and purses agree.
+
+    Raises:
+        BackendUnavailable: If the database does not answer.
+    """
+    if not has_work(desk.settings):
+        return
+    from pipeline.production.books import audit  # noqa: PLC0415 - imports SQLAlchemy
+
+    with _studio(desk) as studio:
+        if studio is None:
+            return
+        found = audit(studio, most=_TOLD_AT_MOST)
+    said = f"{count(found.entries, 'entry', 'entries')}, {format_usd(found.spent)} spent, "
+    said += f"{format_usd(found.reserved)} reserved; "
+    if not found.faults:
+        yield Finding("Books", Level.OK, f"{said}ledger, takes and {count(found.purses, 'purse')} agree")
+        return
+    remedy = "Keep a copy of the database and report it; `dailies costs` shows what the ledger says."
+    yield Finding("Books", Level.FAULT, f"{said}they do not agree", remedy)
+    for fault in found.faults:
+        yield Finding("Books", Level.FAULT, fault)
+    if found.more:
+        yield Finding("Books", Level.FAULT, "and more")
+
+
+def unknown_takes(desk: Desk) -> Iterator[Finding]:
+    """Look for takes of which nobody knows whether they were charged.
+
+    Raises:
+        BackendUnavailable: If the database does not answer.
+    """
+    if not has_work(desk.settings):
+        return
+    from pipeline.production.resolve import all_unknown  # noqa: PLC0415 - imports SQLAlchemy
+
+    with _studio(desk) as studio:
+        listed = all_unknown(studio, most=_TOLD_AT_MOST) if studio is not None else ()
+    for take in listed:
+        job = f", job {take.provider_job}" if take.provider_job else ""
+        yield Finding(
+            "Unknown takes",
+            Level.WARNING,
+            f"take {take.take_id} of {take.storyboard}/{take.shot}, {take.model}{job}: "
+            f"{format_usd(take.held_micro_usd)} held since {moment(take.since)}. {take.reason}",
+            take.remedy,
+        )
+
+
+@contextmanager
+def _studio(desk: Desk) -> Generator[Studio | None]:
+    """Open the studio as it is; nothing if its tables are not those of this version, which is another's finding."""
+    from workers.composition import open_studio  # noqa: PLC0415 - as above
+
+    studio = open_studio(desk.settings, Courier(desk.settings))
+    try:
+        with studio.database.read():
+            current = studio.database.version() == studio.database.newest_version()
+        yield studio if current else None
+    finally:
+        studio.database.close()
 
 
 def storage(desk: Desk) -> Iterator[Finding]:

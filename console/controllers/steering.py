@@ -1,4 +1,4 @@
-"""``retry``, ``pause``, ``resume`` and ``cancel``: what people do to a cut under way."""
+"""``retry``, ``pause``, ``resume``, ``cancel`` and ``resolve``: what people do to a cut under way."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable
 from console import requests
 from console.answer import Answer
 from console.controllers.cuts import require_work
-from console.controllers.office import Courier, studio_of
+from console.controllers.office import Courier, has_work, studio_of
 from console.desk import Desk
 from console.documents import submitting as documents
 from console.views import submitting as views
-from pipeline.errors import BackendUnavailable
+from pipeline.errors import BackendUnavailable, InputError, UnknownId
 from pipeline.production import steer
+from pipeline.production.resolve import resolve as settle_unknown
 from pipeline.production.status import cut_status
 from pipeline.production.studio import Studio
 
@@ -61,6 +62,30 @@ def cancel(request: requests.Cancel, desk: Desk) -> Answer:
         InputError: If the cut is over.
     """
     return _steer(request.cut, "cancel", desk, lambda studio: steer.cancel(studio, request.cut))
+
+
+def resolve(request: requests.Resolve, desk: Desk) -> Answer:
+    """Settle a take whose outcome is unknown.
+
+    Raises:
+        UnknownId: If there is no such take.
+        InputError: If its outcome is known, or it was not said what it is.
+    """
+    if request.charged is None:
+        raise InputError(
+            "whether it was charged is missing.",
+            where=request.take,
+            remedy="Look into the provider's own account, then say --charged or --not-charged.",
+        )
+    if not has_work(desk.settings):
+        raise UnknownId(
+            "there is no take with this id: nothing was ever submitted here.",
+            where=request.take,
+            remedy=f"The state folder is {desk.settings.home}; set DAILIES_HOME if the take is of another one.",
+        )
+    with studio_of(desk) as studio:
+        word = settle_unknown(studio, request.take, charged=request.charged)
+    return Answer(lambda: documents.resolved(word), lambda: views.resolved(word))
 
 
 def _steer(cut_id: str, word: str, desk: Desk, do: Callable[[Studio], int | None]) -> Answer:

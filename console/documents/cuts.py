@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.production.resolve import UnknownTake
 from pipeline.production.status import CutStatus, FilmStatus, ShotStatus
 
 
@@ -18,12 +19,30 @@ def cut(status: CutStatus) -> dict[str, Any]:
         "shots": [_shot(each) for each in status.shots],
         "films": [_film(each) for each in status.films],
         "consistency": status.consistency,
+        "unknown_takes": [unknown_take(each) for each in status.unknown],
     }
 
 
-def cuts(listed: Sequence[CutStatus]) -> dict[str, Any]:
-    """Return the document of a list of cuts, newest first."""
-    return {"cuts": [_head(each) for each in listed]}
+def unknown_take(take: UnknownTake) -> dict[str, Any]:
+    """Return the document of a take whose outcome is unknown."""
+    return {
+        "take": take.take_id,
+        "cut": take.cut_id,
+        "storyboard": take.storyboard,
+        "shot": take.shot,
+        "number": take.number,
+        "model": take.model,
+        "provider_job": take.provider_job,
+        "held_micro_usd": take.held_micro_usd,
+        "since": _moment(take.since),
+        "reason": take.reason,
+        "remedy": take.remedy,
+    }
+
+
+def cuts(listed: Sequence[CutStatus], unknown: Sequence[UnknownTake]) -> dict[str, Any]:
+    """Return the document of a list of cuts, newest first, and of takes of any cut whose outcome is unknown."""
+    return {"cuts": [_head(each) for each in listed], "unknown_takes": [unknown_take(each) for each in unknown]}
 
 
 def run(status: CutStatus, *, files: Sequence[Path], existed: bool, wall_s: float, exit_code: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.production.resolve import Resolved
 from pipeline.production.status import CutStatus
 from pipeline.production.submit import Receipt
 
@@ -20,12 +21,25 @@ def receipts(given: Sequence[Receipt], waiting: str) -> dict[str, Any]:
                 "state": str(each.state),
                 "shots": each.shots,
                 "existed": each.existed,
+                "campaign": each.campaign or None,
                 "expected_micro_usd": each.quoted.quote.expected_micro_usd,
                 "worst_micro_usd": each.quoted.quote.worst_micro_usd,
             }
             for each in given
         ],
         "waiting": waiting,
+    }
+
+
+def resolved(word: Resolved) -> dict[str, Any]:
+    """Return the document of what became of a take that a person settled."""
+    return {
+        "take": word.take.take_id,
+        "cut": word.take.cut_id,
+        "shot": word.take.shot,
+        "held_micro_usd": word.take.held_micro_usd,
+        "charged_micro_usd": word.charged_micro_usd,
+        "retry": word.retry,
     }
 
 

@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from console.views.words import Place, count, length, line, moment, size, state
+from pipeline.production.resolve import UnknownTake
 from pipeline.production.states import CutState, ShotState
 from pipeline.production.status import CutStatus, FilmStatus, ShotStatus
 from pipeline.units import format_usd
 
 
-def listing(cuts: Sequence[CutStatus]) -> RenderableType:
-    """Return the list of cuts, newest first."""
+def listing(cuts: Sequence[CutStatus], unknown: Sequence[UnknownTake]) -> RenderableType:
+    """Return the list of cuts, newest first, and below it takes of any cut whose outcome is unknown."""
     if not cuts:
         return Text("No cuts yet. Make one with: dailies run FILE -o OUT.mp4")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -41,7 +42,7 @@ def listing(cuts: Sequence[CutStatus]) -> RenderableType:
             format_usd(cut.spent_micro_usd),
             cut.created_at.strftime("%m-%d %H:%M"),
         )
-    return table
+    return Group(table, *_unknown(unknown))
 
 
 def whole(cut: CutStatus) -> RenderableType:
@@ -61,6 +62,7 @@ def whole(cut: CutStatus) -> RenderableType:
         grid.add_row("Finished", f"{moment(cut.finished_at)}, after {length(took)}")
     grid.add_row("Look", _look(cut.consistency))
     rows: list[RenderableType] = [line(cut.title or cut.storyboard, "bold"), grid, _shots(cut.shots)]
+    rows += _unknown(cut.unknown)
     rows += [_places(film) for film in cut.films]
     return Group(*rows)
 
@@ -118,6 +120,27 @@ def stuck(cut: CutStatus) -> RenderableType:
     helps.add_row(f"  dailies status {cut.id}", "every take and why it was refused")
     rows.append(helps)
     return Group(*rows)
+
+
+def _unknown(takes: Sequence[UnknownTake]) -> list[RenderableType]:
+    """Return what people have to find out at a provider: each take, what it holds and the command that settles it."""
+    if not takes:
+        return []
+    held = format_usd(sum(each.held_micro_usd for each in takes))
+    one = len(takes) == 1
+    rows: list[RenderableType] = [
+        line(
+            f"The outcome of {count(len(takes), 'take')} is unknown; {'it holds' if one else 'they hold'} {held}:",
+            "yellow",
+        )
+    ]
+    for take in takes:
+        job = f", job {take.provider_job}" if take.provider_job else ""
+        what = f"{take.storyboard}/{take.shot} take {take.number}, {take.model}{job}"
+        held = f"{format_usd(take.held_micro_usd)} since {moment(take.since)}"
+        rows.append(line(f"  {what}: {held}. {take.reason}"))
+        rows.append(line(f"    {take.remedy}", "bold"))
+    return rows
 
 
 def _made(cut: CutStatus) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.views.words import count, line
+from pipeline.production.resolve import Resolved
 from pipeline.production.status import CutStatus
 from pipeline.production.submit import Receipt
 from pipeline.units import format_usd
@@ -30,14 +31,28 @@ def receipts(given: Sequence[Receipt], waiting: str) -> RenderableType:
         table.add_column(overflow="fold")
     for each in given:
         price = each.quoted.quote
+        where = f", campaign {each.campaign}" if each.campaign else ""
         said = f"was submitted before, {each.state.replace('_', ' ')}" if each.existed else "new"
         money = f"{format_usd(price.expected_micro_usd)}, at worst {format_usd(price.worst_micro_usd)}"
-        table.add_row(each.cut_id, line(each.storyboard), f"{each.stage}, {count(each.shots, 'shot')}", money, said)
+        table.add_row(
+            each.cut_id, line(each.storyboard), f"{each.stage}, {count(each.shots, 'shot')}", money, line(said + where)
+        )
     rows: list[RenderableType] = [table]
     if waiting:
         rows.append(_waiting(waiting))
     rows.append(Text(f"Follow with: dailies watch {given[0].cut_id}", "dim"))
     return Group(*rows)
+
+
+def resolved(word: Resolved) -> RenderableType:
+    """Return what became of a take that a person settled, and what to do next."""
+    take = word.take
+    held = format_usd(take.held_micro_usd)
+    became = f"{held} counts as spent" if word.charged_micro_usd else f"{held} is free again"
+    head = Text.assemble(
+        (take.take_id, "bold"), "  ", line(f"{take.storyboard}/{take.shot}, take {take.number}: {became}")
+    )
+    return Group(head, line(f"Make the shot anew with: {word.retry}", "dim")) if word.retry else head
 
 
 def steered(cut: CutStatus, done: str, shots: int, waiting: str) -> RenderableType:

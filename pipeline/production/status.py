@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.production.boards import board_of
 from pipeline.production.money import committed, spent
+from pipeline.production.resolve import UnknownTake, unknown_takes
 from pipeline.production.states import CutState, ShotState, StepState
 from pipeline.production.steer import find_cut
 from pipeline.production.studio import Studio
@@ -93,6 +94,7 @@ class CutStatus:
         shots: Its shots; empty in a list.
         films: Its deliverables; empty in a list.
         consistency: Report of the consistency check; empty in a list.
+        unknown: Takes whose outcome is unknown; empty in a list.
     """
 
     id: str
@@ -115,6 +117,7 @@ class CutStatus:
     shots: tuple[ShotStatus, ...] = ()
     films: tuple[FilmStatus, ...] = ()
     consistency: dict[str, Any] | None = None
+    unknown: tuple[UnknownTake, ...] = ()
 
 
 def cut_status(studio: Studio, cut_id: str) -> CutStatus:
@@ -180,6 +183,7 @@ def _status(session: Session, cut: CutRow, *, whole: bool) -> CutStatus:
         shots=_shots(session, cut) if whole else (),
         films=_films(session, cut) if whole else (),
         consistency=cut.consistency if whole else None,
+        unknown=unknown_takes(session, cut.id) if whole else (),
     )
 
 

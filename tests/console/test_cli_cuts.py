@@ -21,7 +21,7 @@ def test_asking_where_things_stand_makes_no_state_folder(dailies: Dailies, home:
     said = dailies("status", "--json")
 
     assert said.code == 0
-    assert said.document == {"cuts": []}
+    assert said.document == {"cuts": [], "unknown_takes": []}
     assert not home.exists()
 
 
