@@ -42,8 +42,9 @@ class Listing:
     complete: bool = False
     clocks_agree: bool = True
     read_at: datetime = field(init=False)
-    _newest_first: bool = True
-    _last: float = float("inf")
+    _falling: bool = False
+    _rising: bool = False
+    _last: float | None = None
 
     def __post_init__(self) -> None:
         self.read_at = self.clock()
@@ -63,7 +64,10 @@ class Listing:
         if not fresh:  # the server knows nothing of pages and says the same again
             return ""
         self._keep(fresh)
-        if self._newest_first and self._last < (self.asked_at - TOLERANCE).timestamp():
+        # Only a list that is seen to be newest first may be left early: one that begins with its oldest jobs (a server
+        # that knows no order) would hide the one that is looked for.
+        newest_first = self._falling and not self._rising
+        if newest_first and self._last is not None and self._last < (self.asked_at - TOLERANCE).timestamp():
             self.complete = True
             return ""
         return str(fresh[-1]["id"])
@@ -72,10 +76,12 @@ class Listing:
         for entry in entries:
             self.jobs[entry["id"]] = entry
             at = created_at(entry)
-            if at is None or at > self._last + 1:
-                self._newest_first = False
-            else:
-                self._last = at
+            if at is None:
+                self._rising = True
+            elif self._last is not None:
+                self._falling |= at < self._last - 1
+                self._rising |= at > self._last + 1
+            self._last = at
 
     def _agrees(self, date: str) -> bool:
         try:

@@ -454,8 +454,10 @@ INSIDE = [
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_an_address_inside_is_neither_asked_nor_connected_to(address: str, tmp_path: Path) -> None:
+    naps: list[float] = []
+
     async def run() -> tuple[int, int]:
-        async with serving() as home, serving() as inside, wire() as client:
+        async with serving() as home, serving() as inside, wire(naps) as client:
             url = address.format(port=inside.port)
             with pytest.raises(ProviderError):
                 await client.download(service(home), url, tmp_path / "a.mp4", max_bytes=1_000_000)
@@ -468,6 +470,7 @@ def test_an_address_inside_is_neither_asked_nor_connected_to(address: str, tmp_p
 
     assert asyncio.run(run()) == (0, 0)
     assert list(tmp_path.iterdir()) == []
+    assert naps == []  # nor tried again
 
 
 def test_another_port_of_the_providers_own_host_is_inside_too() -> None:
@@ -627,6 +630,10 @@ RECOVERED: dict[str, tuple[list[Behaviour], list[str]]] = {
     "a server without ranges sends all again": ([cut(70_000, etag='"v1"'), clip()], ["", "bytes=70000-"]),
     "a server goes on elsewhere": (
         [cut(70_000, etag='"v1"'), rest(69_000), clip()],
+        ["", "bytes=70000-", ""],
+    ),
+    "a server goes on elsewhere with as many bytes": (
+        [cut(70_000, etag='"v1"'), rest(70_000, said=60_000, body=CLIP[60_000:-10_000]), clip()],
         ["", "bytes=70000-", ""],
     ),
     "a server goes on with something else": (

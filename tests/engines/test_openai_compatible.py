@@ -333,6 +333,26 @@ def test_a_result_that_points_inside_is_not_fetched(provider: Provider, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+PLACES = {"https://cdn.example/x.mp4": False, "http://127.0.0.1:{port}/files/x": True, "http://127.0.0.1:1/x": False}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_key_is_sent_to_the_servers_own_origin_alone(provider: Provider, place: str, tmp_path: Path) -> None:
+    sent: list[Any] = []
+
+    async def fetch(engine: OpenAICompatibleEngine) -> None:
+        async def download(*_: Any, headers: Any, **__: Any) -> None:
+            sent.append(headers)
+
+        engine.wire.download = download  # type: ignore[method-assign]
+        report = Report(JobState.SUCCEEDED, output={"url": place.format(port=provider.port)})
+        await engine.fetch(Ticket("video_1", "wan"), report, tmp_path / "take.mp4")
+
+    calling(provider, fetch, key="right-key-77")
+
+    assert sent == [{"Authorization": "Bearer right-key-77"} if PLACES[place] else {}]
+
+
 @pytest.mark.parametrize(
     "told", ["truncate", "cut_off", "truncate times=2", "truncate; no_ranges", "download_error times=2"]
 )
