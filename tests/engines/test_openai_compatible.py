@@ -593,6 +593,7 @@ def test_the_length_that_is_sent_comes_to_the_frames_of_the_request(frames: int,
     seconds = Fraction(seconds_of(VideosWire(), "wan", request(frames=frames, fps=rate)))
 
     assert math.ceil(seconds * Fraction(rate) - Fraction(1, 1000)) == frames  # as the registry's fit counts
+    assert seconds.denominator == 1 or seconds * Fraction(rate) > frames - Fraction(1, 2)  # as a server may round
 
 
 @pytest.mark.parametrize(
