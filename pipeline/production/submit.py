@@ -18,10 +18,13 @@ from pipeline.production.decide import MoveShot, OpenStep, ShotView, decide_shot
 from pipeline.production.opening import step_values
 from pipeline.production.outbox import StepMessage
 from pipeline.production.quoting import Quoted, quote_boards
+from pipeline.production.reuse import Saving, saving
 from pipeline.production.states import CutState, ShotState, StepState
 from pipeline.production.studio import Studio
 from pipeline.production.sweep import offer
 from pipeline.production.views import lock_cut
+from pipeline.routing.decide import require_routes
+from pipeline.routing.quote import require_budget
 from pipeline.routing.stage import Stage
 from pipeline.store.tables import Base, CampaignRow, CutRow, ShotRow, StepRow, StoryboardRow
 from pipeline.storyboard.load import LoadedStoryboard
@@ -85,7 +88,7 @@ def submit(
     Raises:
         NoModelAvailable: If a shot has no model that may serve it; nothing is enqueued.
         BudgetRefused: If a cut is expected to cost more than it may, or all the new ones together more than is left
-            of the campaign's or the account's cap; nothing is enqueued.
+            of the campaign's or the account's cap; what they adopt from earlier cuts is free. Nothing is enqueued.
         BackendUnavailable: If the database or the storage does not answer; nothing is enqueued. If only
             the broker does not answer the work is kept, and goes out when it does.
     """
@@ -95,14 +98,16 @@ def submit(
         stage=stage,
         today=studio.clock().date(),
         budget=budget,
+        require=False,
     )
+    savings = _require_beginnings(studio, boards, quotes, capped=campaign is not None)
     pictures = [_keep_pictures(studio, board) for board in boards]
 
     def write() -> tuple[list[Receipt], list[StepMessage]]:
         opening = _Opening(studio, stage, priority, budget, not_before)
         with studio.database.write() as session:
             opening.find(session, boards)
-            opening.gather(session, campaign, boards, quotes)
+            opening.gather(session, campaign, boards, quotes, savings)
             receipts = [opening.open(*each) for each in zip(boards, pictures, quotes, strict=True)]
             opening.insert(session)
         return receipts, opening.messages()
@@ -115,6 +120,30 @@ def submit(
         receipts, messages = write()
     offer(studio, messages)
     return receipts
+
+
+def _require_beginnings(
+    studio: Studio, boards: Sequence[LoadedStoryboard], quotes: Sequence[Quoted], *, capped: bool
+) -> list[Saving]:
+    """Refuse work that can't begin; return what each storyboard adopts, where some limit makes that matter.
+
+    Raises:
+        NoModelAvailable: If a shot has no model.
+        BudgetRefused: If a cut is expected to cost more than it may, without what it adopts.
+    """
+    for quoted in quotes:
+        if not quoted.quote.complete:
+            require_routes(quoted.decisions)
+    capped = capped or studio.settings.account_cap is not None
+    if not capped and not any(each.quote.refusal for each in quotes):
+        return [Saving()] * len(quotes)
+    with studio.database.read() as session:
+        savings = [saving(studio, session, *each) for each in zip(boards, quotes, strict=True)]
+    for quoted, saved in zip(quotes, savings, strict=True):
+        limit = min((each.amount_micro_usd for each in quoted.quote.limits), default=None)
+        if limit is None or quoted.quote.expected_micro_usd - saved.amount > limit:
+            require_budget(quoted.quote)
+    return savings
 
 
 def _identity(content_hash: str, stage: Stage) -> str:
@@ -167,6 +196,7 @@ class _Opening:
         campaign: Campaign | None,
         boards: Sequence[LoadedStoryboard],
         quotes: Sequence[Quoted],
+        savings: Sequence[Saving],
     ) -> None:
         """Find or make the campaign that the cuts belong to, and see that there is room for the new ones.
 
@@ -179,8 +209,8 @@ class _Opening:
             for cut_id in sorted(cut.id for cut in known):
                 lock_cut(session, cut_id)
         expected = {
-            identity: quoted.quote.expected_micro_usd
-            for board, quoted in zip(boards, quotes, strict=True)
+            identity: quoted.quote.expected_micro_usd - saved.amount
+            for board, quoted, saved in zip(boards, quotes, savings, strict=True)
             if (identity := _identity(board.content_hash, self._stage)) not in self._cuts
         }
         if campaign is not None:

@@ -325,6 +325,7 @@ def simulated_surroundings(fate: Fate) -> Generator[None]:
     }
     with (
         mock.patch("pipeline.production.planning.engine_class", return_value=SimulatedEngine),
+        mock.patch("pipeline.production.reuse.engine_class", return_value=SimulatedEngine),
         # Looking through every installed package takes longer than all the rest of planning a take.
         mock.patch("pipeline.engines.catalog.entry_points", return_value=()),
     ):
