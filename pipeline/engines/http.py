@@ -46,6 +46,7 @@ from pipeline.engines.classify import Purpose, Service, answered, unanswered
 from pipeline.engines.download import download
 from pipeline.engines.egress import Forbidden, GuardedTransport, PrivateHosts, checked, origin
 from pipeline.engines.retry import backoff, retry_after
+from pipeline.engines.spread import Spread, forget_sniffio
 from pipeline.errors import ProviderError, Trouble
 from pipeline.settings import Settings
 
@@ -151,6 +152,7 @@ class Wire:
         self.sleep = sleep
         self.chance = chance or random.Random()  # noqa: S311 - jitter
         self._connections = connections
+        forget_sniffio()
         self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
 
     @classmethod
@@ -315,15 +317,16 @@ class Wire:
     def _new_client(self, *, own: bool, kept: bool) -> httpx.AsyncClient:
         # No "Connection: close" where none is kept: a server that answers before it has read the body (401, 413) would
         # close at once, and the reset that follows can swallow its answer. The pool closes the connection itself.
-        limits = httpx.Limits(
-            max_connections=self._connections,
-            max_keepalive_connections=self._connections if kept else 0,
-            keepalive_expiry=15.0,
-        )
+        def pool(size: int) -> httpx.AsyncBaseTransport:
+            limits = httpx.Limits(
+                max_connections=size, max_keepalive_connections=size if kept else 0, keepalive_expiry=15.0
+            )
+            if own:
+                return httpx.AsyncHTTPTransport(verify=_tls(), limits=limits, trust_env=False)
+            return GuardedTransport(self.private, _tls(), limits)
+
         return httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(verify=_tls(), limits=limits, trust_env=False)
-            if own
-            else GuardedTransport(self.private, _tls(), limits),
+            transport=Spread(pool, self._connections),
             timeout=httpx.Timeout(
                 connect=self.times.connect,
                 read=self.times.read if kept else self.times.ask,

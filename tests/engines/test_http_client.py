@@ -24,6 +24,7 @@ import pytest
 from pipeline.engines.answers import MAX_JSON_BYTES, Downloaded
 from pipeline.engines.classify import Purpose, Service
 from pipeline.engines.http import Times, Wire
+from pipeline.engines.spread import Spread
 from pipeline.errors import ConfigurationError, ProviderError, Trouble
 
 KEY = "key-of-ours-1234"
@@ -426,6 +427,32 @@ def test_no_cookie_is_kept() -> None:
             return server.heads("cookie")
 
     assert asyncio.run(run()) == ["", ""]
+
+
+def test_requests_are_spread_over_small_pools_and_none_stays_counted_whatever_becomes_of_it() -> None:
+    async def run() -> tuple[list[list[int]], int]:
+        most: list[list[int]] = []
+
+        async def note(_: bytes, writer: asyncio.StreamWriter) -> None:
+            most.append(list(spread()._busy))
+            await [answer(200, b"{}"), reset, answer(500), raw(b""), answer(200, b"[")][len(most) % 5](_, writer)
+
+        async with serving(note) as server, wire(connections=20) as client:
+
+            def spread() -> Spread:
+                (only,) = client._clients.values()
+                assert isinstance(only._transport, Spread)
+                return only._transport
+
+            calls = (client.read(service(server), server.url, attempts=2) for _ in range(40))
+            await asyncio.gather(*calls, return_exceptions=True)
+            return [*most, list(spread()._busy)], len(spread()._pools)
+
+    busy, pools = asyncio.run(run())
+
+    assert pools == 3  # of 8, 8 and 4 connections
+    assert all(count > 0 for count in busy[0])
+    assert busy[-1] == [0, 0, 0]
 
 
 # Where a provider may send us
