@@ -290,8 +290,17 @@ def up(
         str, typer.Option("--with", metavar="flower,...", help="What to start beside it.", show_default=False)
     ] = "",
 ) -> requests.Up:
-    """Start the embedded stack (Redis and a worker) and keep it running until Ctrl-C."""
+    """Start the embedded stack (Redis, a worker, a watcher) and keep it running until Ctrl-C."""
     return requests.Up(tuple(_extra(word.strip()) for word in extras.split(",") if word.strip()))
+
+
+@app.command(rich_help_panel=MACHINE)
+def watcher() -> requests.Watcher:
+    """Follow the takes in flight at providers until Ctrl-C or SIGTERM; a fleet runs one or more beside its workers.
+
+    `run` and `up` start one by themselves where a provider is configured.
+    """
+    return requests.Watcher()
 
 
 def _extra(word: str) -> Extra:

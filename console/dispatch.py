@@ -29,6 +29,7 @@ CONTROLLERS: Final[Mapping[type[Request], str]] = MappingProxyType(
         requests.Resolve: "console.controllers.steering:resolve",
         requests.Costs: "console.controllers.costs:costs",
         requests.Up: "console.controllers.stack:up",
+        requests.Watcher: "console.controllers.stack:watcher",
         requests.Models: "console.controllers.models:models",
         requests.Doctor: "console.controllers.doctor:doctor",
     }

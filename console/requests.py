@@ -155,6 +155,11 @@ class Up(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class Watcher(Request):
+    """Follow the jobs in flight at providers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Models(Request):
     """List the models."""
 

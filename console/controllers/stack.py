@@ -1,7 +1,9 @@
-"""``up``: the embedded stack in the foreground, until somebody ends it."""
+"""``up`` and ``watcher``: the embedded stack, or a watcher alone, in the foreground until somebody ends it."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import time
 from collections.abc import Generator
@@ -19,6 +21,8 @@ from console.requests import Extra
 from console.views import stack as views
 from pipeline.errors import InputError
 from pipeline.production.sweep import sweep
+from workers.composition import make_studio
+from workers.embedded import asks_providers
 from workers.stackfile import live_stackfile
 
 _TEND_S = 1.0
@@ -54,6 +58,31 @@ def up(request: requests.Up, desk: Desk) -> Answer:
     except Interrupted:
         seconds = time.monotonic() - started
         return Answer(lambda: {"up_s": round(seconds, 3)}, lambda: views.ended(seconds))
+
+
+def watcher(_: requests.Watcher, desk: Desk) -> Answer:
+    """Follow jobs until Ctrl-C or SIGTERM, which is how it ends: with exit code 0.
+
+    Raises:
+        ConfigurationError: If a setting can't be used.
+        BackendUnavailable: If the database does not answer at the start; later it is waited for.
+    """
+    from workers.app import make_app  # noqa: PLC0415 - imports Celery
+    from workers.watcher import watch_until_told  # noqa: PLC0415 - imports asyncio and httpx
+
+    with studio_of(desk):  # the tables
+        pass
+    if not asks_providers(desk.settings):
+        desk.note("No provider is configured: there is nothing to follow yet. `dailies models` says what is missing.")
+    started = time.monotonic()
+    studio = make_studio(desk.settings, make_app(desk.settings))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(watch_until_told(studio))
+    finally:
+        studio.database.close()
+    seconds = time.monotonic() - started
+    return Answer(lambda: {"up_s": round(seconds, 3)}, lambda: views.watched(seconds))
 
 
 def _refuse_impossible(request: requests.Up, desk: Desk) -> None:

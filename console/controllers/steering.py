@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from console import requests
@@ -16,6 +17,9 @@ from pipeline.production import steer
 from pipeline.production.resolve import resolve as settle_unknown
 from pipeline.production.status import cut_status
 from pipeline.production.studio import Studio
+
+STOP_S = 45.0
+"""So long a cancel waits for providers to confirm; what is left then is the watcher's."""
 
 
 def retry(request: requests.Retry, desk: Desk) -> Answer:
@@ -61,7 +65,19 @@ def cancel(request: requests.Cancel, desk: Desk) -> Answer:
         UnknownId: If there is no such cut.
         InputError: If the cut is over.
     """
-    return _steer(request.cut, "cancel", desk, lambda studio: steer.cancel(studio, request.cut))
+    return _steer(request.cut, "cancel", desk, lambda studio: _cancel(studio, request.cut, desk))
+
+
+def _cancel(studio: Studio, cut_id: str, desk: Desk) -> None:
+    """Stop a cut, and see that its takes in flight are stopped at their providers, be there a watcher or not."""
+    steer.cancel(studio, cut_id)
+    cut = cut_status(studio, cut_id)
+    if not cut.in_flight:
+        return
+    from workers.watcher import follow_cut  # noqa: PLC0415 - imports httpx
+
+    desk.note(f"Stopping {cut.in_flight} takes at their providers.")
+    asyncio.run(follow_cut(studio, cut.id, within_s=STOP_S))
 
 
 def resolve(request: requests.Resolve, desk: Desk) -> Answer:

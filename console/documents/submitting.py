@@ -51,5 +51,6 @@ def steered(cut: CutStatus, done: str, shots: int, waiting: str) -> dict[str, An
         "shots": shots,
         "state": str(cut.state),
         "paused": cut.paused,
+        "in_flight": cut.in_flight,
         "waiting": waiting,
     }

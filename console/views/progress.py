@@ -34,7 +34,7 @@ _BASE = {
     ShotState.NEEDS_ATTENTION: 0.0,
     ShotState.CANCELLED: 0.0,
 }
-_DOING = {"generate": (0.05, 0.5), "check": (0.55, 0.2), "conform": (0.75, 0.25)}
+_DOING = {"generate": (0.05, 0.5), "in flight": (0.05, 0.5), "check": (0.55, 0.2), "conform": (0.75, 0.25)}
 _SAID = {
     CutState.GENERATING: "generating shots",
     CutState.MATCHING: "comparing the takes with one another",
@@ -159,6 +159,8 @@ def _row(shot: ShotStatus) -> tuple[RenderableType, ...]:
     word = state(shot.state)
     if shot.state is ShotState.GENERATING and shot.doing == "check":
         word = Text("checking", "cyan")
+    elif shot.doing == "in flight":
+        word = Text("in flight", "cyan")
     elif shot.doing == "conform":
         word = Text("conforming", "blue")
     elif shot.state is ShotState.GENERATING and not shot.doing:

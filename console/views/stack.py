@@ -32,6 +32,11 @@ def ended(seconds: float) -> RenderableType:
     return Text(f"The stack is down after {length(seconds)}; what waits goes on with the next `dailies up` or `run`.")
 
 
+def watched(seconds: float) -> RenderableType:
+    """Return the last line of a watcher that was ended on purpose."""
+    return Text(f"The watcher ended after {length(seconds)}; its jobs are left to the next one.")
+
+
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""

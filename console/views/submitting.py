@@ -59,7 +59,23 @@ def steered(cut: CutStatus, done: str, shots: int, waiting: str) -> RenderableTy
     """Return what was done to a cut."""
     said = _DONE[done].format(shots=count(shots, "shot"))
     head = Text.assemble((cut.id, "bold"), "  ", line(cut.title or cut.storyboard), f"  {said}")
-    return Group(head, _waiting(waiting)) if waiting else head
+    lines: list[RenderableType] = [head]
+    if cut.in_flight and done in ("cancel", "pause"):
+        lines.append(_in_flight(cut.in_flight, done))
+    if waiting:
+        lines.append(_waiting(waiting))
+    return Group(*lines)
+
+
+def _in_flight(takes: int, done: str) -> Text:
+    many = count(takes, "take")
+    if done == "pause":
+        return line(f"{many} in flight at providers: they finish and are collected.", "dim")
+    return line(
+        f"{many} could not be stopped at the provider yet and may be charged: the watcher (`dailies up`, "
+        "`dailies watcher`) collects or settles them; `dailies status` tells.",
+        "yellow",
+    )
 
 
 def _waiting(why: str) -> Text:

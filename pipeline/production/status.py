@@ -13,11 +13,21 @@ from sqlalchemy.orm import Session
 from pipeline.production.boards import board_of
 from pipeline.production.money import committed, spent
 from pipeline.production.resolve import UnknownTake, unknown_takes
-from pipeline.production.states import CutState, ShotState, StepState
+from pipeline.production.states import IN_FLIGHT, CutState, ShotState, StepState
 from pipeline.production.steer import find_cut
 from pipeline.production.studio import Studio
 from pipeline.production.views import shots_of
-from pipeline.store.tables import CutRow, DeliverableRow, LedgerRow, ShotRow, StepRow, StoryboardRow, TakeRow
+from pipeline.store.tables import (
+    CutRow,
+    DeliverableRow,
+    JobRow,
+    LaneRow,
+    LedgerRow,
+    ShotRow,
+    StepRow,
+    StoryboardRow,
+    TakeRow,
+)
 from pipeline.units import MicroUsd
 
 
@@ -95,6 +105,7 @@ class CutStatus:
         films: Its deliverables; empty in a list.
         consistency: Report of the consistency check; empty in a list.
         unknown: Takes whose outcome is unknown; empty in a list.
+        in_flight: Number of takes in the hands of providers.
     """
 
     id: str
@@ -118,6 +129,7 @@ class CutStatus:
     films: tuple[FilmStatus, ...] = ()
     consistency: dict[str, Any] | None = None
     unknown: tuple[UnknownTake, ...] = ()
+    in_flight: int = 0
 
 
 def cut_status(studio: Studio, cut_id: str) -> CutStatus:
@@ -184,6 +196,7 @@ def _status(session: Session, cut: CutRow, *, whole: bool) -> CutStatus:
         films=_films(session, cut) if whole else (),
         consistency=cut.consistency if whole else None,
         unknown=unknown_takes(session, cut.id) if whole else (),
+        in_flight=_in_flight(session, cut),
     )
 
 
@@ -225,6 +238,11 @@ def _progress(session: Session, cut: CutRow, counts: dict[ShotState, int]) -> fl
     return 0.85 * min(1.0, done / total)
 
 
+def _in_flight(session: Session, cut: CutRow) -> int:
+    wanted = select(func.count()).where(JobRow.cut_id == cut.id, JobRow.state.in_(IN_FLIGHT))
+    return session.scalar(wanted) or 0
+
+
 def _shots(session: Session, cut: CutRow) -> tuple[ShotStatus, ...]:
     by_shot: dict[str, list[TakeRow]] = {}
     for take in session.scalars(select(TakeRow).where(TakeRow.cut_id == cut.id).order_by(TakeRow.number)):
@@ -233,11 +251,34 @@ def _shots(session: Session, cut: CutRow) -> tuple[ShotStatus, ...]:
         row.shot_id: row
         for row in session.scalars(select(StepRow).where(StepRow.cut_id == cut.id, StepRow.state == StepState.RUNNING))
     }
+    in_flight: dict[str, float] = dict(
+        session.execute(
+            select(TakeRow.shot_id, func.max(JobRow.progress))
+            .join(JobRow, JobRow.take_id == TakeRow.id)
+            .where(TakeRow.cut_id == cut.id, JobRow.state.in_(IN_FLIGHT))
+            .group_by(TakeRow.shot_id)
+        )
+        .tuples()
+        .all()
+    )
     troubles = _troubles(session, cut)
     return tuple(
-        _shot(cut, shot, by_shot.get(shot.id, []), running.get(shot.id), troubles.get(shot.id, ""))
+        _shot(
+            cut,
+            shot,
+            by_shot.get(shot.id, []),
+            _doing(running.get(shot.id), in_flight.get(shot.id)),
+            troubles.get(shot.id, ""),
+        )
         for shot in shots_of(session, cut.id)
     )
+
+
+def _doing(step: StepRow | None, in_flight: float | None) -> tuple[str, float]:
+    """Return what is being done for a shot, and how far it is: by a worker, or at a provider."""
+    if step is not None:
+        return step.kind, step.progress
+    return ("in flight", in_flight) if in_flight is not None else ("", 0.0)
 
 
 def _troubles(session: Session, cut: CutRow) -> dict[str | None, str]:
@@ -245,17 +286,28 @@ def _troubles(session: Session, cut: CutRow) -> dict[str | None, str]:
     waiting = select(StepRow.shot_id, StepRow.error).where(
         StepRow.cut_id == cut.id, StepRow.state.in_((StepState.DUE, StepState.PUBLISHED)), StepRow.error != ""
     )
-    return {shot_id: f"Will be tried again: {error}" for shot_id, error in session.execute(waiting)}
+    found: dict[str | None, str] = {
+        shot_id: f"Will be tried again: {error}" for shot_id, error in session.execute(waiting).tuples()
+    }
+    parked = select(StepRow.shot_id, StepRow.waiting_for).where(
+        StepRow.cut_id == cut.id, StepRow.state == StepState.DUE, StepRow.waiting_for.is_not(None)
+    )
+    lanes = {lane.engine: lane for lane in session.scalars(select(LaneRow))}
+    for shot_id, model in session.execute(parked).tuples():
+        lane = lanes.get((model or "").split("/", 1)[0])
+        why = f" ({lane.reason})" if lane is not None and lane.reason else ""
+        found[shot_id] = f"Waits for its turn at {model}{why}"
+    return found
 
 
-def _shot(cut: CutRow, shot: ShotRow, takes: Sequence[TakeRow], step: StepRow | None, trouble: str) -> ShotStatus:
+def _shot(cut: CutRow, shot: ShotRow, takes: Sequence[TakeRow], doing: tuple[str, float], trouble: str) -> ShotStatus:
     stuck = shot.state in (ShotState.NEEDS_ATTENTION, ShotState.CANCELLED)
     return ShotStatus(
         key=shot.key,
         state=ShotState(shot.state),
         tier=shot.tier,
-        progress=step.progress if step else 0.0,
-        doing=step.kind if step else "",
+        progress=doing[1],
+        doing=doing[0],
         reason=shot.reason or trouble,
         remedy=f"dailies retry {cut.id} --shot {shot.key}" if stuck else "",
         placeholder=shot.placeholder,
