@@ -45,6 +45,8 @@ class OpenAICompatibleEngine(RemoteEngine):
     version = "1"
     max_clip_bytes: ClassVar[int] = 2_000_000_000
     """No clip is larger."""
+    settles_s: ClassVar[float] = 60.0
+    """Seconds after the longest create call in which a request on its way may still arrive."""
 
     def __init__(self, wire: Wire, environment: Mapping[str, str]) -> None:
         super().__init__(wire, environment)
@@ -172,9 +174,6 @@ class OpenAICompatibleEngine(RemoteEngine):
         settled_s = self.wire.times.ask + wire.list_lag_s + self.settles_s
         found, job = looked_for(looks, listing, ours, alone=order.alone, settled_s=settled_s)
         return Reconciled(found, Ticket(job, order.model, order.wire) if job is not None else None)
-
-    settles_s: ClassVar[float] = 60.0
-    """Seconds after the longest create call in which a request on its way may still arrive."""
 
     async def _form(self, wire: VideosWire, order: Order) -> list[tuple[str, tuple[str | None, bytes, str | None]]]:
         """Return the parts of a create call."""
