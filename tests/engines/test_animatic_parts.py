@@ -15,11 +15,12 @@ SIZE = (420, 640)
 
 
 def alpha_of(seed: int) -> np.ndarray:
-    """Return soft blots, anywhere, with large empty and large solid places between."""
+    """Return soft blots, anywhere, most of them solid, some faint, and large empty places between."""
     rng = np.random.default_rng(seed)
     alpha = np.zeros(SIZE, np.uint8)
-    for x, y, radius in rng.random((int(rng.integers(1, 7)), 3)):
-        cv2.circle(alpha, (int(x * SIZE[1]), int(y * SIZE[0])), int(8 + 150 * radius), 255, -1, cv2.LINE_AA)
+    for x, y, radius, faint in rng.random((int(rng.integers(1, 7)), 4)):
+        cover = 255 if faint < 0.6 else int(20 + 200 * (1 - faint))
+        cv2.circle(alpha, (int(x * SIZE[1]), int(y * SIZE[0])), int(8 + 150 * radius), cover, -1, cv2.LINE_AA)
     return np.asarray(cv2.blur(alpha, (3, 3)), np.uint8)
 
 
