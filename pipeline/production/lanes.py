@@ -146,7 +146,8 @@ def _grant_model(session: Session, registry: Registry, model_id: str, now: datet
             select(StepRow)
             .where(StepRow.id.in_(chosen), StepRow.state == StepState.DUE)
             .order_by(StepRow.id)
-            .with_for_update()
+            # Who holds one of them (a cancel, say) may wait for the lane that we hold; the next grant sees it.
+            .with_for_update(skip_locked=True)
         ).all()
         order = {step_id: place for place, step_id in enumerate(chosen)}
         for row in sorted(rows, key=lambda each: order[each.id]):
@@ -212,7 +213,8 @@ def _waiting(session: Session, model_id: str, priority: int, most: int) -> dict[
 def _in_use_by_share(session: Session, model_id: str) -> Counter[str]:
     used: Counter[str] = Counter()
     jobs = select(JobRow.share, func.count()).where(JobRow.model == model_id, JobRow.state.in_(IN_FLIGHT))
-    used.update(dict(session.execute(jobs.group_by(JobRow.share)).tuples().all()))
+    for share, count in session.execute(jobs.group_by(JobRow.share)):
+        used[share] += count
     granted = (
         select(_share(), func.count())
         .select_from(StepRow)
@@ -220,7 +222,8 @@ def _in_use_by_share(session: Session, model_id: str) -> Counter[str]:
         .where(StepRow.waiting_for == model_id, StepRow.state.in_((StepState.PUBLISHED, StepState.RUNNING)))
         .group_by(_share())
     )
-    used.update(dict(session.execute(granted).tuples().all()))
+    for share, count in session.execute(granted):
+        used[share] += count
     return used
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.engines.base import RemoteEngine
+from pipeline.engines.catalog import engine_class
+from pipeline.errors import ConfigurationError
 from pipeline.registry.load import Registry, load_registry
 from pipeline.routing.load import load_table
 from pipeline.routing.table import RoutingTable
@@ -33,9 +36,31 @@ def current_rules(settings: Settings) -> Rules:
     Raises:
         ConfigurationError: If a file is wrong; names it, the field and the remedy.
     """
-    registry = _current("registry", settings.registry_overlay, lambda: load_registry(settings.registry_overlay))
+    registry = _current(
+        "registry", settings.registry_overlay, lambda: _checked(load_registry(settings.registry_overlay))
+    )
     table = _current("table", settings.routing_overlay, lambda: load_table(settings.routing_overlay))
     return Rules(registry, table)
+
+
+def _checked(registry: Registry) -> Registry:
+    """Return a registry in which every engine understands what is said of the wire of its models.
+
+    Raises:
+        ConfigurationError: Naming the first model of which it does not.
+    """
+    for model in registry.models.values():
+        if not model.wire:
+            continue
+        engine = engine_class(model.engine)
+        faults = engine.check_wire(model.wire) if issubclass(engine, RemoteEngine) else ("it renders on this machine",)
+        if faults:
+            raise ConfigurationError(
+                f"its wire is wrong: {'; '.join(faults)}",
+                where=model.id,
+                remedy="Correct it in the registry overlay (DAILIES_REGISTRY); docs/engines.md says what it may hold.",
+            )
+    return registry
 
 
 def _current(what: str, overlay: Path | None, load: Callable[[], T]) -> T:

@@ -251,16 +251,13 @@ def _shots(session: Session, cut: CutRow) -> tuple[ShotStatus, ...]:
         row.shot_id: row
         for row in session.scalars(select(StepRow).where(StepRow.cut_id == cut.id, StepRow.state == StepState.RUNNING))
     }
-    in_flight: dict[str, float] = dict(
-        session.execute(
-            select(TakeRow.shot_id, func.max(JobRow.progress))
-            .join(JobRow, JobRow.take_id == TakeRow.id)
-            .where(TakeRow.cut_id == cut.id, JobRow.state.in_(IN_FLIGHT))
-            .group_by(TakeRow.shot_id)
-        )
-        .tuples()
-        .all()
+    at_providers = (
+        select(TakeRow.shot_id, func.max(JobRow.progress))
+        .join(JobRow, JobRow.take_id == TakeRow.id)
+        .where(TakeRow.cut_id == cut.id, JobRow.state.in_(IN_FLIGHT))
+        .group_by(TakeRow.shot_id)
     )
+    in_flight: dict[str, float] = {shot_id: float(share) for shot_id, share in session.execute(at_providers)}
     troubles = _troubles(session, cut)
     return tuple(
         _shot(
@@ -287,13 +284,13 @@ def _troubles(session: Session, cut: CutRow) -> dict[str | None, str]:
         StepRow.cut_id == cut.id, StepRow.state.in_((StepState.DUE, StepState.PUBLISHED)), StepRow.error != ""
     )
     found: dict[str | None, str] = {
-        shot_id: f"Will be tried again: {error}" for shot_id, error in session.execute(waiting).tuples()
+        shot_id: f"Will be tried again: {error}" for shot_id, error in session.execute(waiting)
     }
     parked = select(StepRow.shot_id, StepRow.waiting_for).where(
         StepRow.cut_id == cut.id, StepRow.state == StepState.DUE, StepRow.waiting_for.is_not(None)
     )
     lanes = {lane.engine: lane for lane in session.scalars(select(LaneRow))}
-    for shot_id, model in session.execute(parked).tuples():
+    for shot_id, model in session.execute(parked):
         lane = lanes.get((model or "").split("/", 1)[0])
         why = f" ({lane.reason})" if lane is not None and lane.reason else ""
         found[shot_id] = f"Waits for its turn at {model}{why}"
