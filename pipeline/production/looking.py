@@ -223,7 +223,7 @@ class Looker:
     async def _found(self, job: Watched, engine: RemoteEngine, ticket: Ticket) -> Look:
         poll_after_s = engine.poll_every_s
         found = await _thread(lambda: found_job(self.studio, job, ticket, poll_after_s, self.owner, self.lease_s))
-        return Look(found, poll_after_s)
+        return Look(found, 0.0 if job.cancelled else poll_after_s)
 
     async def _hold(self, job: Watched, reason: str) -> Look:
         if job.phase is JobPhase.HELD:
