@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -259,6 +260,9 @@ class _Opening:
 
     def insert(self, session: Session) -> None:
         """Write all the rows."""
+        # In one order, whoever submits: two that insert the same storyboards wait for each other, but not in a circle.
+        self._rows[StoryboardRow].sort(key=itemgetter("content_hash"))
+        self._rows[CutRow].sort(key=itemgetter("identity"))
         for table, values in self._rows.items():
             if values:
                 session.connection().execute(insert(Base.metadata.tables[table.__tablename__]), values)

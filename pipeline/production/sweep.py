@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from pipeline.errors import BackendUnavailable
@@ -81,10 +81,11 @@ def send(studio: Studio, messages: Sequence[StepMessage]) -> None:
         ids = [message.step_id for message in messages]
         with studio.database.write() as session:
             for start in range(0, len(ids), 500):
+                sent = and_(StepRow.id.in_(ids[start : start + 500]), StepRow.state == StepState.PUBLISHED)
+                # One that somebody holds is passed over, for he may wait for another of them: it is missed later.
+                ours = select(StepRow.id).where(sent).with_for_update(skip_locked=True)
                 session.execute(
-                    update(StepRow)
-                    .where(StepRow.id.in_(ids[start : start + 500]), StepRow.state == StepState.PUBLISHED)
-                    .values(state=StepState.DUE, published_at=None)
+                    update(StepRow).where(StepRow.id.in_(ours)).values(state=StepState.DUE, published_at=None)
                 )
         raise
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pipeline.control.request import GenerationRequest
@@ -117,7 +117,7 @@ def keep_jobs(studio: Studio, owner: str, *, lease_s: float) -> Mapping[str, tup
     """
     with studio.database.write() as session:
         until = studio.clock() + timedelta(seconds=lease_s)
-        session.execute(update(JobRow).where(JobRow.lease_owner == owner[:200]).values(lease_expires_at=until))
+        session.execute(update(JobRow).where(JobRow.take_id.in_(_untouched(owner))).values(lease_expires_at=until))
         return _own(session, owner)
 
 
@@ -146,7 +146,9 @@ def note_progress(studio: Studio, owner: str, looked: Iterable[tuple[str, int, f
     if not rows:
         return
     with studio.database.write() as session:
-        for row in rows:
+        taken = [row["take"] for row in rows]
+        free = frozenset(session.scalars(_untouched(owner).where(JobRow.take_id.in_(taken))))
+        for row in (row for row in rows if row["take"] in free):
             session.execute(
                 update(JobRow)
                 .where(JobRow.take_id == row["take"], JobRow.fence == row["held"], JobRow.lease_owner == owner[:200])
@@ -159,7 +161,7 @@ def give_jobs_back(studio: Studio, owner: str) -> None:
     with studio.database.write() as session:
         session.execute(
             update(JobRow)
-            .where(JobRow.lease_owner == owner[:200])
+            .where(JobRow.take_id.in_(_untouched(owner)))
             .values(lease_owner=None, lease_expires_at=None, fence=JobRow.fence + 1)
         )
 
@@ -215,6 +217,14 @@ def found_job(studio: Studio, job: Watched, ticket: Ticket, poll_after_s: float,
     """
     fence, due = note_found(studio, job.take_id, job.fence, ticket, poll_after_s, owner[:200], lease_s)
     return replace(job, phase=JobPhase.RUNNING, fence=fence, ticket=ticket, next_poll_at=due, setbacks=0)
+
+
+def _untouched(owner: str) -> Select[str]:
+    """Find a watcher's jobs that nobody else is changing now, and hold them.
+
+    Whoever changes a job may wait for a cut or a purse; waiting for him with other jobs in hand could be a deadlock.
+    """
+    return select(JobRow.take_id).where(JobRow.lease_owner == owner[:200]).with_for_update(skip_locked=True)
 
 
 def _own(session: Session, owner: str) -> dict[str, tuple[int, bool]]:

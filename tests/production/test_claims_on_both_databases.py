@@ -19,9 +19,10 @@ from pipeline.production import leases
 from pipeline.production.leases import Claim
 from pipeline.production.states import RESTING_CUTS, CutState
 from pipeline.production.steer import cancel, pause, resume, retry
-from pipeline.production.sweep import sweep
+from pipeline.production.sweep import send, sweep
 from pipeline.production.views import lock_cut
-from pipeline.store.tables import CutRow, StepRow
+from pipeline.production.watching import give_jobs_back, keep_jobs, note_progress
+from pipeline.store.tables import CutRow, JobRow, StepRow, TakeRow
 from tests.support.production import Fate, Production, board, opened, settings_in, simulated_surroundings
 
 THREADS = 7
@@ -80,6 +81,69 @@ def test_a_sweep_passes_over_what_another_one_holds_instead_of_waiting_for_it(pr
         assert swept.due == 2
         assert held not in {message.step_id for message in production.broker.published}
     assert sweep(production.studio).due == 1
+
+
+def test_a_broker_that_is_away_makes_nobody_wait_for_a_step_that_another_one_holds(production: Production) -> None:
+    if production.studio.database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time: there is nothing to pass over")
+    production.submit(board(3))
+    messages = list(production.broker.messages)
+    production.broker.down = True
+    with production.studio.database.write() as session:
+        held = session.scalars(select(StepRow.id).order_by(StepRow.id).limit(1).with_for_update()).one()
+
+        with pytest.raises(BackendUnavailable, match="simulated"):
+            send(production.studio, messages)
+
+        states = {step.id: step.state for step in production.rows("SELECT id, state FROM steps")}
+    assert states.pop(held) == "published", "it counts as sent, and is missed by a later sweep"
+    assert set(states.values()) == {"due"}
+
+
+def test_a_watcher_never_waits_for_one_of_its_jobs_with_the_others_in_its_hands(production: Production) -> None:
+    if production.studio.database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time: there is nothing to pass over")
+    held, free = jobs_of(production, "watcher", 2)
+    until = production.clock()
+    with production.studio.database.write() as session:
+        session.scalars(select(JobRow).where(JobRow.take_id == held).with_for_update()).one()
+
+        kept = keep_jobs(production.studio, "watcher", lease_s=60)
+        note_progress(production.studio, "watcher", [(take, 0, 0.5, 0, until) for take in (held, free)])
+        give_jobs_back(production.studio, "watcher")
+
+    assert set(kept) == {held, free}, "what is passed over is the watcher's own all the same"
+    jobs = {job.take_id: job for job in production.rows("SELECT * FROM jobs")}
+    assert (jobs[held].lease_owner, jobs[held].progress) == ("watcher", 0)
+    assert (jobs[free].lease_owner, jobs[free].progress) == (None, 0.5)
+
+
+def jobs_of(production: Production, owner: str, count: int) -> list[str]:
+    """Make jobs at a provider that somebody watches; return their takes."""
+    production.submit(board(count))
+    for _ in range(count):
+        claim = production.claim(production.deliver().step_id)
+        assert claim is not None
+        production.work(claim)
+    now = production.clock()
+    with production.studio.database.write() as session:
+        takes = session.scalars(select(TakeRow).order_by(TakeRow.id)).all()
+        for take in takes:
+            job = JobRow(
+                take_id=take.id,
+                cut_id=take.cut_id,
+                engine="far",
+                model="far/away",
+                share=take.cut_id,
+                state="running",
+                provider_job=f"job of {take.id}",
+                ticket={},
+                lease_owner=owner,
+                lease_expires_at=now,
+                next_poll_at=now,
+            )
+            session.add(job)
+        return [take.id for take in takes]
 
 
 def test_a_person_who_waited_for_a_cut_finds_it_as_it_is_then(production: Production) -> None:
