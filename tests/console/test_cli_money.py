@@ -36,8 +36,8 @@ def test_costs_add_up_and_are_printed_to_the_micro_dollar(dailies: Dailies, spen
 
     said, scripted = dailies("costs", "--by", "storyboard"), dailies("costs", "--by", "storyboard", "--json")
 
-    for amount in ("$0.800003", "$0.50", "$2.00", "2.00"):
-        assert amount in said.out
+    for told in ("$0.800003", "$0.50", "$2.00", "1 of 2", "2.00"):
+        assert told in said.out
     assert said.code == scripted.code == 0
     assert scripted.document["rows"] == [
         {
@@ -57,6 +57,20 @@ def test_costs_add_up_and_are_printed_to_the_micro_dollar(dailies: Dailies, spen
     assert dailies("costs", "--month", "2026-10", "--json").document["rows"] == []
     spent = sum(each["spent_micro_usd"] for each in dailies("status", "--json").document["cuts"])
     assert spent == 800_003
+
+
+def test_money_is_shown_whole_on_a_narrow_terminal(
+    dailies: Dailies, spending: Spending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    cut = spending.cut(expected=12_345_678, worst=98_765_432)
+    spending.spend(cut, 23_456_789, model="openai_compatible/a-model-with-a-long-name")
+
+    said = dailies("costs")
+
+    assert said.out.count("$23.456789") == 4  # of the model and in all: billed, and each
+    assert said.out.count("$12.345678") == said.out.count("$98.765432") == 2
+    assert max(map(len, said.out.splitlines())) <= 80
 
 
 def test_costs_where_nothing_was_ever_submitted_make_no_state_folder(dailies: Dailies, home: Path) -> None:
