@@ -34,6 +34,8 @@ from pipeline.engines.animatic.weather import Beam, Fog, Glitter, Grain, Rain, S
 from pipeline.engines.animatic.words import Scene
 
 _ALIKE = 0.012  # of the frame's width: layers that part by no more over a clip are drawn as one
+_ALIKE_BEHIND = 0.025  # likewise, behind somebody who is seen from near
+_NEAR = frozenset({"close-up", "extreme-close-up", "medium-close-up"})
 _PAINTERS = {"lantern": lantern.paint, "stairs": lantern.paint}
 
 
@@ -67,7 +69,8 @@ class PaintedShot:
         self._lens = lens
         self._sheets = _sheets(model, backdrop, scene, request.seed)
         # Water glitters between the back plate and what stands before it.
-        self._sheets = self._together(self._sheets, apart=backdrop.water is not None)
+        behind = _ALIKE_BEHIND if request.figures and scene.size in _NEAR else _ALIKE
+        self._sheets = self._together(self._sheets, behind, apart=backdrop.water is not None)
         self._cast = Cast(request, scene, lens, backdrop, pencil=model == "pencil")
         self._lettering = Lettering(request)
         self._canvas = Canvas.of_size(request.width, request.height)
@@ -123,17 +126,18 @@ class PaintedShot:
         if index in self._flash:
             lighten_plane(self._canvas.y, self._flash[index])
 
-    def _together(self, sheets: list[tuple[Sheet, float]], *, apart: bool) -> list[tuple[Sheet, float]]:
+    def _together(self, sheets: list[tuple[Sheet, float]], most: float, *, apart: bool) -> list[tuple[Sheet, float]]:
         """Return the sheets with those as one that the camera moves nearly alike.
 
         Args:
             sheets: Back to front, with their depths.
+            most: Share of the frame's width by which layers may part and yet be drawn as one.
             apart: Whether the first has to stay by itself.
         """
         groups: list[list[tuple[Sheet, float]]] = []
         for index, (sheet, depth) in enumerate(sheets):
             low = groups[-1][0][1] if groups else 0.0
-            alike = groups and (low > DEPTH) == (depth > DEPTH) and self._parting(low, depth) <= _ALIKE
+            alike = groups and (low > DEPTH) == (depth > DEPTH) and self._parting(low, depth) <= most
             if alike and not (apart and index == 1):
                 groups[-1].append((sheet, depth))
             else:
