@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from pipeline.engines.base import Order, RemoteEngine, Ticket
 from pipeline.engines.catalog import remote_engine
 from pipeline.engines.http import Wire
-from pipeline.errors import ProviderError, StaleLease, Trouble
+from pipeline.errors import BudgetRefused, ProviderError, StaleLease, Trouble
 from pipeline.production.boards import board_of
 from pipeline.production.jobs import (
     drop_unasked,
@@ -76,7 +76,11 @@ async def _ask(work: Work, planned: Planned) -> Effect:
     }
     async with Wire.from_settings(studio.settings) as wire:
         engine = remote_engine(planned.engine, wire, studio.settings.environment)
-        order = _begin(work, planned, engine, images, time.monotonic() + SEND_WITHIN_S)
+        try:
+            order = _begin(work, planned, engine, images, time.monotonic() + SEND_WITHIN_S)
+        except BudgetRefused:
+            _forget(studio, planned.take_id)
+            raise
         if order is None:
             return _nothing
         try:
@@ -149,6 +153,18 @@ def _begin(
         asked_at=now,
         not_after=not_after,
     )
+
+
+def _forget(studio: Studio, take_id: str) -> None:
+    """Take back a plan that there is no money for: no take, but the shot's own reason says so."""
+    with studio.database.write() as session:
+        take = session.get_one(TakeRow, take_id)
+        lock_cut(session, take.cut_id)
+        job = locked_job(session, take_id)
+        if job.state == JobPhase.WAITING and job.asked_at is None:
+            session.delete(job)
+            session.flush()
+            session.delete(take)
 
 
 def _not_created(work: Work, planned: Planned, error: ProviderError) -> Effect:

@@ -45,6 +45,8 @@ def note_accepted(studio: Studio, take_id: str, ticket: Ticket, poll_after_s: fl
         cut_id = session.scalars(select(JobRow.cut_id).where(JobRow.take_id == take_id)).one()
         lock_cut(session, cut_id)
         job, take = locked_job(session, take_id), session.get_one(TakeRow, take_id)
+        if job.provider_job == ticket.job:
+            return  # a watcher has found it while the caller was frozen; by now it may even have ended
         now = studio.clock()
         if job.state == JobPhase.ENDED:
             # Taken for never accepted, by a caller that was frozen meanwhile: nobody wants it any more.
@@ -71,6 +73,9 @@ def note_found(
     """
     with studio.database.write() as session:
         _, job, _ = _watched(session, take_id, fence)
+        theirs = (JobRow.engine == job.engine, JobRow.provider_job == ticket.job, JobRow.state != JobPhase.ENDED)
+        if session.scalar(select(JobRow.take_id).where(*theirs).limit(1)) is not None:
+            raise StaleLease(f"the provider's job {ticket.job} is another take's.", where=take_id)
         now = studio.clock()
         move_job(job, JobPhase.RUNNING)
         job.provider_job, job.ticket = ticket.job, _kept(ticket)

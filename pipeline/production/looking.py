@@ -71,6 +71,11 @@ class Looker:
     def __post_init__(self) -> None:
         self._engines: dict[str, RemoteEngine] = {}
         self._collecting = asyncio.Semaphore(self.downloads)
+        # SQLite has one writer at a time, and those who wait for it sleep longer and longer.
+        self._ending = asyncio.Semaphore(1 if self.studio.database.url.get_backend_name() == "sqlite" else 4)
+        self._sending = asyncio.Lock()
+        self._unsent: list[StepMessage] = []
+        self._ended = self._sent = 0
         self._quiet_until: dict[str, float] = {}
         self._stopped: dict[str, int] = {}
 
@@ -234,15 +239,32 @@ class Looker:
 
     async def _end(self, job: Watched, outcome: Outcome) -> None:
         self._stopped.pop(job.take_id, None)
-        await self._send(await _thread(lambda: end_job(self.studio, job.take_id, job.fence, outcome)))
+        async with self._ending:
+            messages = await _thread(lambda: end_job(self.studio, job.take_id, job.fence, outcome))
+        await self._send(messages)
 
     async def _send(self, messages: list[StepMessage]) -> None:
-        """Send what follows, and let waiting steps have the slots that have become free."""
+        """Send what follows, and let waiting steps have the slots that have become free.
 
-        def send() -> None:
-            offer(self.studio, [*messages, *grant(self.studio)])
+        Jobs that end while this is being done for others are seen to together, in the next turn.
+        """
+        self._unsent += messages
+        self._ended += 1
+        own = self._ended
+        async with self._sending:
+            if self._sent >= own:
+                return
+            batch, self._unsent = self._unsent, []
+            self._sent = self._ended
 
-        await _thread(send)
+            def send() -> None:
+                granted: list[StepMessage] = []
+                try:
+                    granted = grant(self.studio)
+                finally:
+                    offer(self.studio, [*batch, *granted])
+
+            await _thread(send)
 
 
 async def _thread(work: Callable[..., T], *arguments: Any) -> T:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from pipeline.control.request import GenerationRequest
@@ -140,20 +140,23 @@ def jobs_in_flight(studio: Studio, cut_id: str) -> int:
 def note_progress(studio: Studio, owner: str, looked: Iterable[tuple[str, int, float, int, datetime]]) -> None:
     """Write down how far jobs are: (take, fence, share done, setbacks, next look) of each."""
     rows = [
-        {"take": take_id, "held": fence, "progress": progress, "setbacks": setbacks, "next_poll_at": next_poll_at}
+        {"take": take_id, "held": fence, "progress_": progress, "setbacks_": setbacks, "next_poll_at_": next_poll_at}
         for take_id, fence, progress, setbacks, next_poll_at in sorted(looked)
     ]
     if not rows:
         return
+    jobs = JobRow.__table__.c
+    noted = (
+        update(JobRow.__table__)  # the table itself: one statement for all rows, which the ORM would send one by one
+        .where(jobs.take_id == bindparam("take"), jobs.fence == bindparam("held"), jobs.lease_owner == owner[:200])
+        .values(
+            progress=bindparam("progress_"), setbacks=bindparam("setbacks_"), next_poll_at=bindparam("next_poll_at_")
+        )
+    )
     with studio.database.write() as session:
-        taken = [row["take"] for row in rows]
-        free = frozenset(session.scalars(_untouched(owner).where(JobRow.take_id.in_(taken))))
-        for row in (row for row in rows if row["take"] in free):
-            session.execute(
-                update(JobRow)
-                .where(JobRow.take_id == row["take"], JobRow.fence == row["held"], JobRow.lease_owner == owner[:200])
-                .values(progress=row["progress"], setbacks=row["setbacks"], next_poll_at=row["next_poll_at"])
-            )
+        free = frozenset(session.scalars(_untouched(owner)))
+        if written := [row for row in rows if row["take"] in free]:
+            session.connection().execute(noted, written)
 
 
 def give_jobs_back(studio: Studio, owner: str) -> None:

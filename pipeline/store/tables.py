@@ -18,6 +18,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -227,8 +228,16 @@ class JobRow(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         _one_of("state", "waiting", "asking", "unsure", "running", "held", "ended"),
-        UniqueConstraint("engine", "provider_job"),
         CheckConstraint("state != 'running' OR provider_job IS NOT NULL", name="running_is_known"),
+        # Of those that are under way: a server that was set up anew may give its ids a second time.
+        Index(
+            "uq_jobs_engine_provider_job",
+            "engine",
+            "provider_job",
+            unique=True,
+            sqlite_where=text("state != 'ended'"),
+            postgresql_where=text("state != 'ended'"),
+        ),
         Index("ix_jobs_state_next_poll_at", "state", "next_poll_at"),
         Index("ix_jobs_model_state", "model", "state"),
         Index("ix_jobs_lease_owner", "lease_owner"),

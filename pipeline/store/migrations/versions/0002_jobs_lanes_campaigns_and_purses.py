@@ -77,9 +77,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["cut_id"], ["cuts.id"], name=op.f("fk_jobs_cut_id_cuts"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["take_id"], ["takes.id"], name=op.f("fk_jobs_take_id_takes"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("take_id", name=op.f("pk_jobs")),
-        sa.UniqueConstraint("engine", "provider_job", name=op.f("uq_jobs_engine_provider_job")),
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_jobs_engine_provider_job",
+            ["engine", "provider_job"],
+            unique=True,
+            sqlite_where=sa.text("state != 'ended'"),
+            postgresql_where=sa.text("state != 'ended'"),
+        )
         batch_op.create_index(batch_op.f("ix_jobs_cut_id"), ["cut_id"], unique=False)
         batch_op.create_index("ix_jobs_lease_owner", ["lease_owner"], unique=False)
         batch_op.create_index("ix_jobs_model_state", ["model", "state"], unique=False)
@@ -119,6 +125,7 @@ def downgrade() -> None:
         batch_op.drop_column("campaign_id")
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.drop_index("uq_jobs_engine_provider_job")
         batch_op.drop_index("ix_jobs_state_next_poll_at")
         batch_op.drop_index("ix_jobs_model_state")
         batch_op.drop_index("ix_jobs_lease_owner")
