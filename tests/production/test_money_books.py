@@ -142,7 +142,7 @@ def test_no_more_faults_are_told_than_asked_for(books: Spending) -> None:
 
 KINDS = st.sampled_from(EntryKind)
 quick = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -50,10 +50,10 @@ def adopted(production: Production, loaded: LoadedStoryboard) -> int:
     )
 
 
-def test_one_changed_shot_of_twelve_asks_the_budget_of_one(production: Production) -> None:
-    production.submit(board(words(12)))
+def test_one_changed_shot_of_six_asks_the_budget_of_one(production: Production) -> None:
+    production.submit(board(words(6)))
     production.run()
-    edited = board(words(12, prompt="another picture"))
+    edited = board(words(6, prompt="another picture"))
 
     with pytest.raises(BudgetRefused):
         production.submit(edited, budget=MicroUsd(40_000))
@@ -64,13 +64,13 @@ def test_one_changed_shot_of_twelve_asks_the_budget_of_one(production: Productio
 
 
 def test_the_same_holds_for_what_is_left_of_a_campaign(production: Production) -> None:
-    production.submit(board(words(12)), campaign=Campaign("autumn"))
+    production.submit(board(words(6)), campaign=Campaign("autumn"))
     production.run()
-    capped = Campaign("autumn", MicroUsd(12 * 50_000 + ENOUGH_FOR_ONE))
+    capped = Campaign("autumn", MicroUsd(6 * 50_000 + ENOUGH_FOR_ONE))
 
     with pytest.raises(BudgetRefused):
-        production.submit(board(12, name="quite-another"), campaign=capped)
-    (receipt,) = production.submit(board(words(12, prompt="another picture")), campaign=capped)
+        production.submit(board(6, name="quite-another"), campaign=capped)
+    (receipt,) = production.submit(board(words(6, prompt="another picture")), campaign=capped)
 
     assert not receipt.existed
 
