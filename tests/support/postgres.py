@@ -395,7 +395,7 @@ def _children(pid: int) -> list[int]:
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def end_with_parent() -> None:
+def end_with_parent(number: signal.Signals = signal.SIGQUIT) -> None:
     """Tests that are killed leave no server behind: the kernel ends it at once (PR_SET_PDEATHSIG)."""
     if _LIBC is not None:
-        _LIBC.prctl(1, signal.SIGQUIT)
+        _LIBC.prctl(1, number)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kombu.connection import Connection
@@ -127,7 +128,7 @@ def _spawn(command: list[str], environment: dict[str, str], folder: Path) -> sub
             env=environment,
             cwd=folder,
             start_new_session=True,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - one prctl call, no lock is taken
+            preexec_fn=partial(end_with_parent, signal.SIGKILL),  # noqa: PLW1509 - one prctl call, no lock is taken
         )
 
 
