@@ -101,6 +101,7 @@ def rabbit_server() -> Generator[RabbitServer]:
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RUNNING_UNDER_SYSTEMD": "1",  # the node is our own child then, not one of a shell that waits for it
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none",
     }
     running: list[subprocess.Popen[bytes]] = []
