@@ -32,6 +32,9 @@ from pipeline.storyboard.load import LoadedStoryboard
 from pipeline.storyboard.schema import Storyboard
 from pipeline.units import MicroUsd
 
+_OVERTAKEN = 4
+"""So often others may submit some of the same storyboards at the same time, before it is an error."""
+
 INTERACTIVE, STANDARD, BATCH = 0, 3, 6
 PRIORITIES = {"interactive": INTERACTIVE, "standard": STANDARD, "batch": BATCH}
 
@@ -113,11 +116,15 @@ def submit(
             opening.insert(session)
         return receipts, opening.messages()
 
-    try:
-        receipts, messages = write()
-    except IntegrityError:
-        # Where writers are not serialised, another process may submit the same storyboard after we have
-        # looked for it: its rows are refused to us, and the second look finds them.
+    for _ in range(_OVERTAKEN):
+        try:
+            receipts, messages = write()
+            break
+        except IntegrityError:
+            # Where writers are not serialised, others may submit the same storyboards after we have
+            # looked for them: their rows are refused to us, and the next look finds them.
+            continue
+    else:
         receipts, messages = write()
     offer(studio, messages)
     return receipts

@@ -22,6 +22,7 @@ def shot_view(session: Session, shot: ShotRow, formats: tuple[str, ...]) -> Shot
         select(TakeRow, JobRow.state)
         .outerjoin(JobRow, JobRow.take_id == TakeRow.id)
         .where(TakeRow.shot_id == shot.id, TakeRow.round == shot.round)
+        .order_by(TakeRow.number)
     ).all()
     steps = session.execute(select(StepRow.key, StepRow.state, StepRow.error).where(StepRow.shot_id == shot.id)).all()
     conformed = session.scalars(

@@ -49,6 +49,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Note(TypeDecorator[str]):
+    """Words for people, often somebody else's: cut to what fits, without the NUL that PostgreSQL refuses."""
+
+    impl = String(4000)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Cut and clean."""
+        del dialect
+        return value if value is None else value.replace("\0", "\ufffd")[:4000]
+
+
 def _one_of(column: str, *values: str) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
@@ -128,7 +140,7 @@ class CutRow(Base):
     paused: Mapped[bool] = mapped_column(server_default=false())
     budget_micro_usd: Mapped[int | None] = mapped_column(BigInteger)
     not_before: Mapped[datetime | None]
-    reason: Mapped[str] = mapped_column(String(4000), server_default="")
+    reason: Mapped[str] = mapped_column(Note(), server_default="")
     quote: Mapped[dict[str, Any]]
     consistency: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
@@ -162,7 +174,7 @@ class ShotRow(Base):
     accepted_take_id: Mapped[str | None] = mapped_column(Id)
     placeholder: Mapped[bool] = mapped_column(server_default=false())
     source: Mapped[str | None] = mapped_column(Hash)
-    reason: Mapped[str] = mapped_column(String(4000), server_default="")
+    reason: Mapped[str] = mapped_column(Note(), server_default="")
 
 
 class TakeRow(Base):
@@ -211,7 +223,7 @@ class TakeRow(Base):
     facts: Mapped[dict[str, Any]]
     measurements: Mapped[dict[str, Any] | None]
     verdict: Mapped[dict[str, Any] | None]
-    reason: Mapped[str] = mapped_column(String(4000), server_default="")
+    reason: Mapped[str] = mapped_column(Note(), server_default="")
     trouble: Mapped[str] = mapped_column(String(24), server_default="")
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -262,7 +274,7 @@ class JobRow(Base):
     progress: Mapped[float] = mapped_column(server_default="0")
     setbacks: Mapped[int] = mapped_column(server_default="0")
     outcome: Mapped[str] = mapped_column(String(24), server_default="")
-    error: Mapped[str] = mapped_column(String(4000), server_default="")
+    error: Mapped[str] = mapped_column(Note(), server_default="")
     ended_at: Mapped[datetime | None]
 
 
@@ -273,7 +285,7 @@ class LaneRow(Base):
 
     engine: Mapped[str] = mapped_column(String(64), primary_key=True)
     blocked_until: Mapped[datetime | None]
-    reason: Mapped[str] = mapped_column(String(4000), server_default="")
+    reason: Mapped[str] = mapped_column(Note(), server_default="")
     setbacks: Mapped[int] = mapped_column(server_default="0")
 
 
@@ -356,7 +368,7 @@ class StepRow(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     progress: Mapped[float] = mapped_column(server_default="0")
-    error: Mapped[str] = mapped_column(String(4000), server_default="")
+    error: Mapped[str] = mapped_column(Note(), server_default="")
 
 
 class LedgerRow(Base):

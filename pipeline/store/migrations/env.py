@@ -6,13 +6,15 @@ from typing import Any, Literal
 
 from alembic import context
 
-from pipeline.store.tables import Base, UtcDateTime
+from pipeline.store.tables import Base, Note, UtcDateTime
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Write our own column types as the plain ones they store, so that migrations import nothing of ours."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, Note):
+        return "sa.String(length=4000)"
     return False
 
 
