@@ -529,3 +529,14 @@ def test_what_the_url_says_of_the_connection_goes_before_our_own(postgres: Postg
     with database.read() as session:
         assert session.scalar(text("SHOW application_name")) == "theirs"
     database.close()
+
+
+def test_what_others_say_is_cut_to_its_column_and_holds_no_nul(database: Database) -> None:
+    with database.write() as session:
+        session.add(LaneRow(engine="acme", reason="bro\0ken " + "x" * 9000))
+
+    with database.read() as session:
+        reason = session.get_one(LaneRow, "acme").reason
+
+    assert reason.startswith("bro\ufffdken xx")
+    assert len(reason) == 4000
