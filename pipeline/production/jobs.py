@@ -264,12 +264,18 @@ def _fail(studio: Studio, cut: CutRow, take: TakeRow, trouble: Trouble, reason: 
 def _go_on(studio: Studio, session: Session, cut: CutRow, take: TakeRow) -> list[StepMessage]:
     """Let the shot go on with what is known now; one that was given up meanwhile comes back to life."""
     shot = session.get_one(ShotRow, take.shot_id)
-    revived = take.state == TakeState.GENERATED and take.round == shot.round
-    if revived and shot.state == ShotState.NEEDS_ATTENTION and cut.state != CutState.CANCELLED:
+    stands_still = shot.state == ShotState.NEEDS_ATTENTION and take.round == shot.round
+    if stands_still and take.state == TakeState.GENERATED and cut.state != CutState.CANCELLED:
         require_move(ShotState.NEEDS_ATTENTION, ShotState.GENERATING)
         shot.state, shot.reason = ShotState.GENERATING, ""
         if cut.state == CutState.NEEDS_ATTENTION:
             require_move(CutState.NEEDS_ATTENTION, CutState.GENERATING)
             cut.state, cut.reason, cut.finished_at = CutState.GENERATING, "", None
             cut.edition += 1
+    elif stands_still and take.state == TakeState.FAILED and take.id in shot.reason:
+        # It told a person to find out what has been found out now.
+        shot.reason = f"Take {take.number} came to nothing after all: {take.reason} Retry the shot."[:4000]
+    wanted = take.round == shot.round and shot.state == ShotState.GENERATING
+    if take.state == TakeState.GENERATED and not wanted:
+        move_take(studio, take, TakeState.CANCELLED, "It was made, and charged, when nothing waited for it any more.")
     return advance(studio, session, cut, [shot])
