@@ -84,6 +84,7 @@ class Watcher:
         self._next: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._counting = asyncio.Lock()
         self._chance = random.Random()  # noqa: S311 - jitter
 
     @property
@@ -204,22 +205,28 @@ class Watcher:
     async def _claim(self) -> None:
         while len(self._jobs) < self._most and not self._stopping.is_set():
             room = min(CLAIMED_AT_ONCE, self._most - len(self._jobs))
-            claimed = await asyncio.to_thread(
-                claim_jobs, self._studio, self.name, room, lease_s=self._lease_s, cut_id=self._cut_id
-            )
-            now = self._studio.clock()
-            for job in claimed:
-                self._jobs[job.take_id] = job
-                self._schedule(job.take_id, (job.next_poll_at - now).total_seconds())
+            async with self._counting:
+                claimed = await asyncio.to_thread(
+                    claim_jobs, self._studio, self.name, room, lease_s=self._lease_s, cut_id=self._cut_id
+                )
+                now = self._studio.clock()
+                for job in claimed:
+                    self._jobs[job.take_id] = job
+                    self._schedule(job.take_id, (job.next_poll_at - now).total_seconds())
             if len(claimed) < room:
                 return
 
     async def _keep(self) -> None:
         await self._write_progress()
-        own = await asyncio.to_thread(keep_jobs, self._studio, self.name, lease_s=self._lease_s)
-        for take_id, job in list(self._jobs.items()):
-            if take_id not in self._busy and own.get(take_id, (None,))[0] != job.fence:
-                del self._jobs[take_id]
+        async with self._counting:
+            own = await asyncio.to_thread(keep_jobs, self._studio, self.name, lease_s=self._lease_s)
+            for take_id, job in list(self._jobs.items()):
+                if take_id not in self._busy and own.get(take_id, (None,))[0] != job.fence:
+                    del self._jobs[take_id]
+            # Claimed, and we never heard of it, for the answer to the commit was lost: nobody would ever look at them.
+            strangers = own.keys() - self._jobs.keys() - self._busy
+            if strangers:
+                await asyncio.to_thread(give_jobs_back, self._studio, self.name, strangers)
 
     async def _write_progress(self) -> None:
         loop_time, now = asyncio.get_running_loop().time(), self._studio.clock()

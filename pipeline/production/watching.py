@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from pipeline.control.request import GenerationRequest
@@ -19,11 +19,14 @@ from pipeline.production.boards import board_of
 from pipeline.production.jobs import note_found, ticket_of
 from pipeline.production.states import IN_FLIGHT, JobPhase
 from pipeline.production.studio import Studio
-from pipeline.store.tables import CutRow, JobRow, ShotRow, StoryboardRow, TakeRow
+from pipeline.store.tables import Base, CutRow, JobRow, ShotRow, StoryboardRow, TakeRow
 
 _UNANSWERED = (JobPhase.ASKING, JobPhase.UNSURE, JobPhase.HELD)
 _LOOKS = ("prompt", "frames", "fps", "width", "height")
 """By these two orders for the same model can be taken for each other at a provider."""
+
+GIVEN_BACK_AT_ONCE = 500
+"""Of more jobs that are named, the rest is given back the next time."""
 
 HELD_FOR = timedelta(days=7)
 """A held job that its provider knows is still asked for, now and then, for so long after its deadline."""
@@ -145,10 +148,11 @@ def note_progress(studio: Studio, owner: str, looked: Iterable[tuple[str, int, f
     ]
     if not rows:
         return
-    jobs = JobRow.__table__.c
+    jobs = Base.metadata.tables[JobRow.__tablename__]  # the table itself: with the ORM each row would be a statement
     noted = (
-        update(JobRow.__table__)  # the table itself: one statement for all rows, which the ORM would send one by one
-        .where(jobs.take_id == bindparam("take"), jobs.fence == bindparam("held"), jobs.lease_owner == owner[:200])
+        update(jobs)
+        .where(jobs.c.take_id == bindparam("take"), jobs.c.fence == bindparam("held"))
+        .where(jobs.c.lease_owner == owner[:200])
         .values(
             progress=bindparam("progress_"), setbacks=bindparam("setbacks_"), next_poll_at=bindparam("next_poll_at_")
         )
@@ -159,12 +163,13 @@ def note_progress(studio: Studio, owner: str, looked: Iterable[tuple[str, int, f
             session.connection().execute(noted, written)
 
 
-def give_jobs_back(studio: Studio, owner: str) -> None:
-    """Leave all jobs of a watcher to others at once."""
+def give_jobs_back(studio: Studio, owner: str, take_ids: Collection[str] | None = None) -> None:
+    """Leave jobs of a watcher to whoever claims them next: some, or all of them."""
+    some = true() if take_ids is None else JobRow.take_id.in_(sorted(take_ids)[:GIVEN_BACK_AT_ONCE])
     with studio.database.write() as session:
         session.execute(
             update(JobRow)
-            .where(JobRow.take_id.in_(_untouched(owner)))
+            .where(JobRow.take_id.in_(_untouched(owner)), some)
             .values(lease_owner=None, lease_expires_at=None, fence=JobRow.fence + 1)
         )
 
