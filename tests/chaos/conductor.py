@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import os
@@ -25,13 +24,13 @@ from pipeline.production.studio import Studio
 from pipeline.production.submit import submit
 from pipeline.routing.stage import Stage
 from pipeline.settings import read_settings
-from pipeline.store.tables import CutRow, JobRow, ShotRow
+from pipeline.store.tables import CutRow, JobRow
 from pipeline.storyboard.load import load_storyboard
 from pipeline.units import MicroUsd
 from tests.chaos import scaled
-from tests.chaos.fleet import Fleet, Nurse
+from tests.chaos.fleet import EVERYBODY, Fleet, Nurse
 from tests.chaos.havoc import Havoc
-from tests.chaos.points import VARIABLE, Arms
+from tests.chaos.points import COMMITTED, PAID_CALL, VARIABLE, WATCHER_POINTS, WORKER_POINTS, Arms
 from tests.chaos.verdict import Figures, Verdict
 from tests.chaos.world import World, drawn
 from tests.support.postgres import PostgresServer
@@ -130,13 +129,13 @@ def run(
         people.allowed = lambda: not havoc.locked
         nurse.start()
         try:
-            for name in ("redis", "worker1", "worker2", "watcher1", "watcher2"):
+            for name in EVERYBODY:
                 fleet.start(name)
             _submit(studio, world, folder)
             _wreak(havoc, havoc_s, script)
             havoc.heal()
             mended = time.monotonic()
-            quiet = _wait_until_quiet(studio, provider, people, havoc)
+            quiet = _wait_until_quiet(studio, people, havoc)
             outcome.settled_s = time.monotonic() - mended
             if not quiet:
                 outcome.faults.append(f"not quiet {QUIET_WITHIN_S:g} s after everything was mended")
@@ -148,7 +147,7 @@ def run(
             nurse.end()
             outcome.faults += fleet.stop()
         for event in arms.events():
-            what = "killed" if event["action"] == "kill" else "frozen"
+            what = {"kill": "killed", "freeze": "frozen", "lose": "answer lost"}[str(event["action"]).split()[0]]
             outcome.havoc[f"{what} at {event['point']}"] += 1
     return outcome
 
@@ -201,10 +200,13 @@ def _wreak(havoc: Havoc, seconds: float, script: Script | None) -> None:
     began = time.monotonic()
     strike_at = 1.5  # workers are just coming up
     for _ in range(havoc.rng.randint(3, 6) if script is None else 0):
-        havoc._arm(havoc_points(havoc.rng), "kill")
+        points = havoc.rng.choice([PAID_CALL, PAID_CALL, WORKER_POINTS, WATCHER_POINTS, COMMITTED])
+        havoc.arm(points, "lose" if points is COMMITTED else "kill")
     while (now := time.monotonic()) - began < seconds:
         if script is not None:
             script(havoc, now - began)
+            if havoc.armed and not havoc.arms.armed():
+                return  # all of it has happened
         elif now - began >= strike_at:
             if what := havoc.strike(now):
                 log.info("%5.1f s: %s", now - began, what)
@@ -213,14 +215,7 @@ def _wreak(havoc: Havoc, seconds: float, script: Script | None) -> None:
         time.sleep(0.05)
 
 
-def havoc_points(rng: random.Random) -> tuple[str, ...]:
-    """Return the points of the paid call, of workers or of watchers."""
-    from tests.chaos.points import PAID_CALL, WATCHER_POINTS, WORKER_POINTS
-
-    return rng.choice([PAID_CALL, PAID_CALL, WORKER_POINTS, WATCHER_POINTS])
-
-
-def _wait_until_quiet(studio: Studio, provider: object, people: _People, havoc: Havoc) -> bool:
+def _wait_until_quiet(studio: Studio, people: _People, havoc: Havoc) -> bool:
     give_up = time.monotonic() + QUIET_WITHIN_S
     resumed = False
     while time.monotonic() < give_up:
@@ -337,8 +332,5 @@ def _small_disk(folder: Path) -> Generator[_SmallDisk | None]:
     try:
         yield _SmallDisk(folder)
     finally:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
-
-
-__all__ = ["Outcome", "ShotRow", "run"]

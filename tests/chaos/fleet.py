@@ -1,4 +1,4 @@
-"""The processes of a run: redis-server, workers with beats, watchers; started, killed, frozen, and ended at last."""
+"""The processes of a run: redis-server, workers, beats, watchers; started, killed, frozen, and ended at last."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.support.postgres import end_with_parent, free_port
 from workers.embedded import find_redis_server
 from workers.queues import QUEUES
 
+EVERYBODY = ("redis", "worker1", "worker2", "watcher1", "watcher2", "beat1", "beat2")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -121,13 +122,16 @@ class Fleet:
             self._start_redis()
         elif name.startswith("watcher"):
             self._spawn(name, [sys.executable, "-m", "tests.chaos.victim", "watcher"])
+        elif name.startswith("beat"):
+            schedule = ["--schedule", str(self.folder / f"{name}-schedule"), "--pidfile", "", "--loglevel", "INFO"]
+            self._spawn(name, [sys.executable, "-m", "tests.chaos.victim", "beat", *schedule])
         else:
             self._spawn(
                 name,
                 [
                     sys.executable, "-m", "tests.chaos.victim", "worker", "--queues", ",".join(QUEUES),
                     "--concurrency", "1", "--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-mingle",
-                    "--without-gossip", "--beat", "--schedule", str(self.folder / f"beat-{name}"),
+                    "--without-gossip",
                 ],
             )  # fmt: skip
 

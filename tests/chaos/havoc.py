@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -14,8 +16,8 @@ from typing import Protocol
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.chaos.fleet import Fleet, Nurse
-from tests.chaos.points import PAID_CALL, WATCHER_POINTS, WORKER_POINTS, Arms
+from tests.chaos.fleet import EVERYBODY, Fleet, Nurse
+from tests.chaos.points import COMMITTED, PAID_CALL, WATCHER_POINTS, WORKER_POINTS, Arms
 from tests.support.postgres import PostgresServer
 from tests.support.provider import Provider
 from tests.support.proxy import Proxy
@@ -43,6 +45,7 @@ class Havoc:
 
     Attributes:
         counts: How often each was done.
+        armed: How many points were armed.
     """
 
     rng: random.Random
@@ -58,7 +61,7 @@ class Havoc:
     counts: Counter[str] = field(default_factory=Counter[str])
     _undo: list[tuple[float, Callable[[], None]]] = field(default_factory=list[tuple[float, Callable[[], None]]])
     _busy: set[str] = field(default_factory=set[str])
-    _armed: int = 0
+    armed: int = 0
     _lock: sqlite3.Connection | None = None
 
     def choices(self) -> dict[str, tuple[int, Callable[[float], bool]]]:
@@ -69,9 +72,10 @@ class Havoc:
             "prefork child killed": (5, self._kill_child),
             "watcher killed": (5, lambda now: self._kill(now, "watcher", group=True)),
             "watcher down for a while": (2, lambda now: self._kill(now, "watcher", group=True, down_s=7.0)),
-            "worker frozen": (2, lambda now: self._freeze("worker")),
+            "beat killed": (1, lambda now: self._kill(now, "beat", group=True)),
+            "worker frozen": (2, lambda _: self._freeze("worker")),
             "prefork child frozen": (3, self._freeze_child),
-            "watcher frozen": (4, lambda now: self._freeze("watcher")),
+            "watcher frozen": (4, lambda _: self._freeze("watcher")),
             "Redis killed": (2, self._kill_redis),
             "Redis emptied": (3, self._empty_redis),
             "provider killed": (2, self._kill_provider),
@@ -80,15 +84,16 @@ class Havoc:
             "network reset": (3, lambda now: self._network(now, "reset")),
             "network slow": (2, lambda now: self._network(now, "slow")),
             "provider out of order": (2, self._outage),
-            "killed at a point of the paid call": (6, lambda now: self._arm(PAID_CALL, "kill")),
-            "frozen at a point of the paid call": (3, lambda now: self._arm(PAID_CALL, "freeze")),
-            "killed at a worker's point": (5, lambda now: self._arm(WORKER_POINTS, "kill")),
-            "killed at a watcher's point": (5, lambda now: self._arm(WATCHER_POINTS, "kill")),
-            "frozen at a watcher's point": (3, lambda now: self._arm(WATCHER_POINTS, "freeze")),
-            "cut paused": (2, lambda now: self.people.pause(self.rng)),
-            "cuts resumed": (2, lambda now: self.people.resume()),
-            "cut cancelled": (1, lambda now: self.people.cancel(self.rng)),
-            "shots retried": (2, lambda now: self.people.retry(self.rng)),
+            "killed at a point of the paid call": (6, lambda _: self.arm(PAID_CALL, "kill")),
+            "frozen at a point of the paid call": (3, lambda _: self.arm(PAID_CALL, "freeze")),
+            "killed at a worker's point": (5, lambda _: self.arm(WORKER_POINTS, "kill")),
+            "killed at a watcher's point": (5, lambda _: self.arm(WATCHER_POINTS, "kill")),
+            "frozen at a watcher's point": (3, lambda _: self.arm(WATCHER_POINTS, "freeze")),
+            "answer to a commit lost at a point": (5, lambda _: self.arm(COMMITTED, "lose")),
+            "cut paused": (2, lambda _: self.people.pause(self.rng)),
+            "cuts resumed": (2, lambda _: self.people.resume()),
+            "cut cancelled": (1, lambda _: self.people.cancel(self.rng)),
+            "shots retried": (2, lambda _: self.people.retry(self.rng)),
         }
         if self.disk is not None:
             table["disk full"] = (2, self._fill_disk)
@@ -115,7 +120,7 @@ class Havoc:
         self._undo = [each for each in self._undo if each[0] > now]
         for undo in due:
             undo()
-        for name in ("redis", "worker1", "worker2", "watcher1", "watcher2"):
+        for name in EVERYBODY:
             if self.fleet.pid(name) is None and name not in self._busy:
                 self._later(now + self.rng.uniform(0.0, 2.0), name, lambda name=name: self.fleet.start(name))
         if not self.provider.is_running() and "provider" not in self._busy:
@@ -140,7 +145,7 @@ class Havoc:
         if not self.provider.is_running():
             self.provider.restart()
         self.provider.control(outage=0, chances={})
-        for name in ("redis", "worker1", "worker2", "watcher1", "watcher2"):
+        for name in EVERYBODY:
             self.fleet.start(name)
 
     def _later(self, at: float, busy: str, undo: Callable[[], None]) -> None:
@@ -236,10 +241,11 @@ class Havoc:
             self.provider.restart()
         self.provider.control(outage=0)
 
-    def _arm(self, points: tuple[str, ...], how: str) -> bool:
-        self._armed += 1
-        action = how if how == "kill" else f"freeze {self.rng.uniform(3.5, 6.5):.1f}"
-        self.arms.arm(self._armed, self.rng.choice(points), action)
+    def arm(self, points: tuple[str, ...], how: str) -> bool:
+        """Let the next process that reaches one of some points be hit there."""
+        self.armed += 1
+        action = f"freeze {self.rng.uniform(3.5, 6.5):.1f}" if how == "freeze" else how
+        self.arms.arm(self.armed, self.rng.choice(points), action)
         return True
 
     def _fill_disk(self, now: float) -> bool:
@@ -289,9 +295,6 @@ class Havoc:
 
 
 def _kill(pid: int) -> bool:
-    import os
-    import signal
-
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
         return True

@@ -1,4 +1,4 @@
-"""Places in the program at which a process can be told to die or to freeze. They exist in tests only.
+"""Places in the program at which a process can be told to die, to freeze, or to lose an answer. Only tests have them.
 
 The conductor arms a place by a file; whichever process reaches it first takes the file away, writes down what happens,
 and does it to itself. ``enter`` and ``leave`` are before and after a function, ``commit`` is the moment before the
@@ -38,6 +38,11 @@ WATCHER_POINTS = (
 """Where watchers may be hit: around looking for, collecting, settling and stopping jobs."""
 PAID_CALL = ("begin:commit", "begin:leave", "create:sent", "create:leave", "accepted:commit", "accepted:leave")
 """The points around the paid call, in their order."""
+COMMITTED = (
+    *("claim:leave", "plan:leave", "begin:leave", "accepted:leave", "complete:leave", "due:leave", "grant:leave"),
+    *("unsure:leave", "put_off:leave", "watch:leave", "end:leave", "hold:leave", "found:leave", "absent:leave"),
+)
+"""Where a transaction has been committed and whoever made it has not heard of it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,8 @@ class Arms:
         Args:
             number: Unique in the run.
             point: Where.
-            action: ``kill``, or ``freeze`` and for how many seconds, such as ``freeze 5``.
+            action: ``kill``; ``freeze`` and for how many seconds, such as ``freeze 5``; ``lose``: the database does not
+                answer, though what was asked of it has been done.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{number:04d}@{point}").write_text(action)
@@ -70,6 +76,10 @@ class Arms:
         """Let nobody be hit any more."""
         for path in self.folder.glob("[0-9]*@*"):
             path.unlink(missing_ok=True)
+
+    def armed(self) -> list[str]:
+        """Return the points that are armed and were not reached yet."""
+        return [path.name.partition("@")[2] for path in sorted(self.folder.glob("[0-9]*@*"))]
 
     def events(self) -> list[dict[str, Any]]:
         """Return what happened up to now."""
@@ -80,7 +90,7 @@ class Arms:
     def reach(self, point: str) -> None:
         """Be at a point: nothing happens unless it is armed."""
         try:
-            armed = sorted(name for name in os.listdir(self.folder) if name.endswith(f"@{point}"))
+            armed = sorted(path.name for path in self.folder.iterdir() if path.name.endswith(f"@{point}"))
         except FileNotFoundError:
             return
         for name in armed:
@@ -97,6 +107,10 @@ class Arms:
         event = {"at": time.time(), "pid": os.getpid(), "point": point, "action": action}
         with self.happened.open("a") as file:
             file.write(json.dumps(event) + "\n")
+        if action == "lose":
+            from pipeline.errors import BackendUnavailable
+
+            raise BackendUnavailable("the database does not answer (chaos: the answer to a commit is lost).")
         os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import av
 from sqlalchemy import func, select
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 from pipeline.production.books import audit
 from pipeline.production.resolve import all_unknown, resolve
 from pipeline.production.states import CutState, JobPhase, ShotState, TakeState
-from pipeline.production.status import cut_status
+from pipeline.production.status import CutStatus, ShotStatus, cut_status
 from pipeline.production.studio import Studio
 from pipeline.store.tables import CampaignRow, CutRow, JobRow, LedgerRow, ShotRow, TakeRow
 from tests.chaos import scaled
@@ -134,15 +135,16 @@ class Verdict:
                 select(LedgerRow.take_id, func.sum(LedgerRow.amount_micro_usd))
                 .where(LedgerRow.kind == "settle")
                 .group_by(LedgerRow.take_id)
-            ).tuples()
+            )
             ours = Counter({take: int(amount) for take, amount in rows})
             takes = {take.id: take for take in session.scalars(select(TakeRow))}
             jobs = {job.take_id: job for job in session.scalars(select(JobRow))}
         for take_id in sorted(set(ours) | set(theirs)):
             if ours[take_id] != theirs[take_id]:
                 take, job = takes.get(take_id), jobs.get(take_id)
+                state, reason = (take.state, take.reason) if take else ("none", "")
                 yield (
-                    f"take {take_id} ({take.state if take else 'none'}, {take.reason if take else ''}; job {_told(job)}): "
+                    f"take {take_id} ({state}, {reason}; job {_told(job)}): "
                     f"we say {ours[take_id]}, the provider {theirs[take_id]} micro-USD"
                 )
         self.figures.charged_micro_usd = theirs.total()
@@ -157,16 +159,18 @@ class Verdict:
     def _caps(self) -> Iterator[str]:
         with self._studio.database.read() as session:
             cuts = {cut.id: cut for cut in session.scalars(select(CutRow))}
-            cut_of = dict(session.execute(select(TakeRow.id, TakeRow.cut_id)).tuples().all())
-            shot_of = dict(session.execute(select(TakeRow.id, TakeRow.shot_id)).tuples().all())
+            cut_of = dict(session.execute(select(TakeRow.id, TakeRow.cut_id)).all())
+            shot_of = dict(session.execute(select(TakeRow.id, TakeRow.shot_id)).all())
             keys = {row.id: row.key for row in session.scalars(select(CampaignRow))}
             shots = {shot.id: shot for shot in session.scalars(select(ShotRow))}
         scopes: list[tuple[str, int, frozenset[str]]] = []
         if self._world.account_cap is not None:
             scopes.append(("account", self._world.account_cap, frozenset(cut_of)))
-        for cut in cuts.values():
-            if cut.budget_micro_usd is not None:
-                scopes.append((f"cut {cut.id}", cut.budget_micro_usd, _of(cut_of, {cut.id})))
+        scopes += [
+            (f"cut {cut.id}", cut.budget_micro_usd, _of(cut_of, {cut.id}))
+            for cut in cuts.values()
+            if cut.budget_micro_usd is not None
+        ]
         for name, cap in self._world.campaign_caps.items():
             members = {cut.id for cut in cuts.values() if keys.get(cut.campaign_id or "") == name}
             scopes.append((f"campaign {name}", cap, _of(cut_of, members)))
@@ -213,54 +217,60 @@ class Verdict:
         if self._world.reconcile == "idempotency":
             return  # looking for a job is asking again there
         with self._studio.database.read() as session:
-            cut_of = dict(session.execute(select(TakeRow.id, TakeRow.cut_id)).tuples().all())
+            cut_of = dict(session.execute(select(TakeRow.id, TakeRow.cut_id)).all())
         for entry in self._provider.accepted():
             at = self._cancelled_at.get(cut_of.get(entry.intent, ""))
             if at is not None and entry.at > at + scaled.SEND_WITHIN_S + scaled.ASK_S:
                 yield f"job {entry.job} was asked for {entry.at - at:.1f} s after its cut was cancelled"
 
     def _films(self) -> Iterator[str]:
-        accepted = {entry.intent: entry for entry in self._provider.accepted()}
         boards = {board.key: board for board in self._world.boards}
         with self._studio.database.read() as session:
             cut_ids = list(session.scalars(select(CutRow.id)))
-            jobs = {job.take_id: job for job in session.scalars(select(JobRow))}
         for cut_id in cut_ids:
             status = cut_status(self._studio, cut_id)
             board = boards[status.storyboard]
             if [shot.key for shot in status.shots] != [shot["id"] for shot in board.shots]:
                 yield f"cut {cut_id} has its shots in another order"
             for shot, said in zip(status.shots, board.shots, strict=True):
-                by_candidate = defaultdict[tuple[int, int], int](int)
-                for take in shot.takes:
-                    by_candidate[take.round, take.candidate] += take.state == TakeState.ACCEPTED
-                if any(number > 1 for number in by_candidate.values()):
-                    yield f"shot {shot.key} of {cut_id} has two accepted takes for one candidate"
-                if shot.state != ShotState.READY:
-                    continue
-                chosen = [take for take in shot.takes if take.id == shot.accepted_take]
-                if len(chosen) != 1 or chosen[0].state != TakeState.ACCEPTED:
-                    yield f"shot {shot.key} of {cut_id} is ready without one accepted take"
-                    continue
-                made, job = accepted.get(chosen[0].id), jobs.get(chosen[0].id)
-                if made is None or job is None or job.provider_job != made.job or said["prompt"] not in made.prompt:
-                    yield f"shot {shot.key} of {cut_id}: its take was made for something else"
-                    continue
-                clip = self._studio.artifacts.fetch(chosen[0].clip_sha256 or "", ".mp4")
-                if made.job.encode() not in clip.read_bytes()[-400:]:
-                    yield f"shot {shot.key} of {cut_id}: its clip is another job's"
-            if status.state != CutState.DELIVERED:
-                continue
-            if any(shot.state != ShotState.READY for shot in status.shots):
-                yield f"cut {cut_id} is delivered without all of its shots"
-            for film in status.films:
-                path = next(file["url"] for file in film.files if file["kind"] == "film")
-                with av.open(str(path)) as container:
-                    frames = sum(1 for _ in container.decode(video=0))
-                if frames != FRAMES * len(board.shots):
-                    yield f"the film of cut {cut_id} has {frames} frames, not {FRAMES * len(board.shots)}"
-            if not status.films:
-                yield f"cut {cut_id} is delivered without a film"
+                yield from (f"shot {shot.key} of {cut_id}: {fault}" for fault in self._shot(shot, said["prompt"]))
+            if status.state == CutState.DELIVERED:
+                yield from (f"cut {cut_id}: {fault}" for fault in self._film(status))
+
+    def _shot(self, shot: ShotStatus, prompt: str) -> Iterator[str]:
+        """Tell what is wrong with a shot's takes: each is accepted once, and was made for it."""
+        number = Counter((take.round, take.candidate) for take in shot.takes if take.state == TakeState.ACCEPTED)
+        if any(each > 1 for each in number.values()):
+            yield "two takes of one candidate are accepted"
+        if shot.state != ShotState.READY:
+            return
+        chosen = [take for take in shot.takes if take.id == shot.accepted_take and take.state == TakeState.ACCEPTED]
+        if len(chosen) != 1:
+            yield "it is ready without one accepted take"
+            return
+        made = self._accepted.get(chosen[0].id)
+        if made is None or prompt not in made.prompt:
+            yield "its take was made for something else"
+            return
+        clip = self._studio.artifacts.fetch(chosen[0].clip_sha256 or "", ".mp4")
+        if made.job.encode() not in clip.read_bytes()[-400:]:  # the provider writes the job into its clip
+            yield "its clip is another job's"
+
+    def _film(self, status: CutStatus) -> Iterator[str]:
+        if any(shot.state != ShotState.READY for shot in status.shots):
+            yield "it is delivered without all of its shots"
+        if not status.films:
+            yield "it is delivered without a film"
+        for film in status.films:
+            path = next(file["url"] for file in film.files if file["kind"] == "film")
+            with av.open(str(path)) as container:
+                frames = sum(1 for _ in container.decode(video=0))
+            if frames != FRAMES * len(status.shots):
+                yield f"its film has {frames} frames, not {FRAMES * len(status.shots)}"
+
+    @cached_property
+    def _accepted(self) -> dict[str, Accepted]:
+        return {entry.intent: entry for entry in self._provider.accepted()}
 
 
 def _of(owner_of: dict[str, str], owners: set[str]) -> frozenset[str]:

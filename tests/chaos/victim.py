@@ -1,4 +1,4 @@
-"""A real worker or watcher, with shorter waits and with places at which it can be hit: ``python -m tests.chaos.victim``."""
+"""A real worker or watcher with shorter waits, and with places at which it can be hit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.chaos.scaled import scale
 
 
 def main() -> None:
-    """Become what the arguments say: ``watcher``, or ``worker`` and its options."""
+    """Become what the arguments say: ``watcher``, or ``worker`` or ``beat`` and its options."""
     scale()
     install(Path(os.environ[VARIABLE]))
     role, *options = sys.argv[1:]
@@ -22,7 +22,7 @@ def main() -> None:
         return
     from celery.__main__ import main as celery
 
-    sys.argv = ["celery", "--app", "workers.app", "--quiet", "worker", *options]
+    sys.argv = ["celery", "--app", "workers.app", "--quiet", role, *options]
     celery()
 
 

@@ -1,4 +1,4 @@
-"""What a run works on, drawn from its seed: storyboards, caps, models and their limits, and how the provider behaves."""
+"""What a run works on, drawn from its seed: storyboards, caps, models, limits, and how the provider behaves."""
 
 from __future__ import annotations
 
@@ -34,10 +34,14 @@ _MISHAPS: dict[str, tuple[str, ...]] = {
     ),
     "reply": ("lose_reply", "reset_reply", "error_after", "garbage_reply", "cut_reply", "hang s=60"),
     "job": ("slow s=6", "stuck", "fail", "refuse_job"),
-    "poll": ("poll_error times=2", "poll_throttle", "poll_garbage", "poll_hang", "poll_reset", "poll_strange", "go_back"),
+    "poll": (
+        "poll_error times=2", "poll_throttle", "poll_garbage", "poll_hang", "poll_reset", "poll_strange", "go_back",
+    ),
     "clip": ("clip kind=corrupt", "clip kind=wrong_size", "clip kind=black", "clip kind=silent", "clip kind=frozen"),
     "download": ("truncate", "cut_off", "download_error", "download_hang", "expired times=2", "wrong_type times=1"),
-    "death": ("die at=before_accept", "die at=after_accept", "die at=after_reply", "die at=on_poll", "die at=on_download"),
+    "death": (
+        "die at=before_accept", "die at=after_accept", "die at=after_reply", "die at=on_poll", "die at=on_download",
+    ),
 }  # fmt: skip
 
 
@@ -170,7 +174,7 @@ class World:
     def routing() -> str:
         """Return the routing table."""
         both = [f"openai_compatible/{name}" for name in PRICES]
-        rows = {tier: both for tier in ("draft", "speed", "standard", "premium", "character")}
+        rows = dict.fromkeys(("draft", "speed", "standard", "premium", "character"), both)
         return json.dumps({"format": 1, "version": "chaos", "default": rows})
 
 
