@@ -53,6 +53,7 @@ SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
             "pipeline.engines.openai_compatible:OpenAICompatibleEngine",
             settings=(("DAILIES_OPENAI_COMPATIBLE_BASE_URL",),),
         ),
+        "openrouter": Listed("pipeline.engines.openrouter:OpenRouterEngine", settings=(("OPENROUTER_API_KEY",),)),
     }
 )
 

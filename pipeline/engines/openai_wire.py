@@ -16,6 +16,7 @@ from pydantic import Field
 
 from pipeline.control.request import GenerationRequest
 from pipeline.engines.base import JobState
+from pipeline.engines.wording import seconds_told
 from pipeline.errors import ProviderError, Trouble
 from pipeline.registry.files import parse
 from pipeline.registry.words import Entry
@@ -171,26 +172,18 @@ def _shape(wire: VideosWire, model: str, request: GenerationRequest) -> dict[str
 def seconds_of(wire: VideosWire, model: str, request: GenerationRequest) -> str:
     """Return the length as the server is told it.
 
-    Of all lengths that come to the request's count of frames (:func:`pipeline.registry.fit.fit` rounds up), the one
-    with the fewest decimals: 96 frames at 24000/1001 are "4", not "4.004". Only whole seconds may round to a frame
-    less, because only they are lengths that a model offers.
+    See :func:`pipeline.engines.wording.seconds_told`.
 
     Raises:
         ProviderError: ``INVALID`` if the server does not offer such a length.
     """
-    longest = (request.frames + _NO_FRAME) / request.rate
-    shortest = (request.frames - 1 + _NO_FRAME) / request.rate
     if isinstance(wire.seconds, tuple):
+        shortest = (request.frames - 1 + _NO_FRAME) / request.rate
         enough = [each for each in wire.seconds if Fraction(each) > shortest]
         if not enough:
-            raise _invalid(model, f"{float(longest):.4g} s is longer than anything its wire.seconds lists.")
+            raise _invalid(model, f"{request.duration_s:.4g} s is longer than anything its wire.seconds lists.")
         return min(enough, key=Fraction)
-    nearly = (request.frames - Fraction(1, 2)) / request.rate
-    for decimals in range(3):
-        rounded = Fraction(math.floor(longest * 10**decimals), 10**decimals)
-        if rounded > (nearly if decimals else shortest):
-            return f"{float(rounded):.{decimals}f}"
-    return f"{math.floor(longest * 1000) / 1000:.3f}"
+    return seconds_told(request)
 
 
 def _text(value: Any) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from tests.provider.creating import Creating, die, retry_after
 from tests.provider.downloading import Downloading
 from tests.provider.exchange import Exchange, Message, Receive, Send
 from tests.provider.ledger import Died, Ledger
-from tests.provider.showing import shown
+from tests.provider.showing import View, shown, url_of, view_of
+from tests.provider.wires import WIRES
 
 _VIDEOS = "/v1/videos"
 _REMEMBERED_REQUESTS = 50_000
@@ -67,6 +69,8 @@ class Provider:
             route = f"{exchange.method} /v1/videos/{{id}}/{path.rsplit('/', 1)[1]}"
         elif path.startswith("/files/"):
             route = f"{exchange.method} /files/{{token}}"
+        elif (name := path.split("/")[1]) in WIRES:
+            route = f"{exchange.method} /{name}"
         else:
             route = f"{exchange.method} {path}"
         self._requests[route] += 1
@@ -82,6 +86,7 @@ class Provider:
 
     async def _serve(self, exchange: Exchange) -> None:
         settings, path, method = self.settings, exchange.path, exchange.method
+        wire = exchange.wire = WIRES.get(path.split("/")[1])
         if settings.reply_delay_s:
             await asyncio.sleep(settings.reply_delay_s)
         if settings.outage:
@@ -95,12 +100,14 @@ class Provider:
             return
         account = ""
         if settings.keys:
-            key = exchange.header("authorization").removeprefix("Bearer ")
+            key = wire.key(exchange) if wire else exchange.header("authorization").removeprefix("Bearer ")
             if key not in settings.keys:
                 await exchange.error(401, "invalid_api_key", "Incorrect API key provided.")
                 return
             account = settings.keys[key]
-        if path == _VIDEOS and method == "POST":
+        if wire is not None:
+            await wire.serve(self, exchange, path.removeprefix(f"/{wire.name}"), account)
+        elif path == _VIDEOS and method == "POST":
             await self._creating.create(exchange, account)
         elif path == _VIDEOS and method == "GET":
             await self._list(exchange, account)
@@ -109,12 +116,64 @@ class Provider:
         else:
             await exchange.error(404, "not_found", f"Invalid URL ({method} {path})")
 
-    async def _one(self, exchange: Exchange, account: str, method: str) -> None:
-        identity, _, action = exchange.path.removeprefix("/v1/videos/").partition("/")
+    # What every wire can do
+
+    async def create(self, exchange: Exchange, account: str) -> None:
+        """Answer a create call of any wire."""
+        await self._creating.create(exchange, account)
+
+    async def find(self, exchange: Exchange, identity: str, account: str) -> Job | None:
+        """Return a job of an account; answer that there is none if so."""
         self.book.advance(time.time())
         job = self.book.jobs.get(identity)
         if job is None or job.deleted or job.accepted.account != account:
             await exchange.error(404, "not_found", f"Video with id '{identity}' not found.")
+            return None
+        return job
+
+    async def tell(
+        self, exchange: Exchange, job: Job, say: Callable[[View], tuple[int, Any]], *, url: bool = True
+    ) -> None:
+        """Answer a poll of any wire, or fail to as the plan has it.
+
+        Args:
+            exchange: The poll.
+            job: The job.
+            say: Returns status and body.
+            url: Whether this poll tells where the clip is.
+        """
+        answered, changes = await self._before_poll(exchange, job)
+        if answered:
+            return
+        now = time.time()
+        ready = url and job.end == "completed" and changes.get("status") is None
+        where = url_of(job, now, self.settings, exchange) if ready else ""
+        said = {name: changes[name] for name in ("status", "progress") if name in changes}
+        status, value = say(view_of(job, now, url=where, **said))
+        await exchange.json(status, value)
+
+    async def deliver(self, exchange: Exchange, job: Job) -> None:
+        """Send a job's clip."""
+        await self._downloading.deliver(exchange, job)
+
+    async def stop(self, job: Job, by: str = "cancel") -> bool:
+        """Stop a job that runs; return whether it is stopped now (or was before)."""
+        if not job.end:
+            self.book.cancel(job, time.time(), by)
+        await self.ledger.durable()
+        return job.end == "cancelled" or job.code == "cancelled"
+
+    async def forget(self, job: Job) -> None:
+        """Remove a job from sight."""
+        self.book.delete(job, time.time())
+        await self.ledger.durable()
+
+    # /v1/videos
+
+    async def _one(self, exchange: Exchange, account: str, method: str) -> None:
+        identity, _, action = exchange.path.removeprefix("/v1/videos/").partition("/")
+        job = await self.find(exchange, identity, account)
+        if job is None:
             return
         match method, action:
             case "GET", "":
@@ -131,19 +190,23 @@ class Provider:
     # Polls and lists
 
     async def _poll(self, exchange: Exchange, job: Job) -> None:
+        answered, changes = await self._before_poll(exchange, job)
+        if not answered:
+            await exchange.json(200, shown(job, time.time(), self.settings, exchange, url=True) | changes)
+
+    async def _before_poll(self, exchange: Exchange, job: Job) -> tuple[bool, dict[str, Any]]:
+        """Do what goes wrong with a poll; return whether it is answered, else what the answer says otherwise."""
         if self.settings.polls_fail:
             await exchange.error(self.settings.polls_fail, "server_error", "The server had an error.")
-            return
-        changes: dict[str, Any] = {}
+            return True, {}
+        answered, changes = False, dict[str, Any]()
         if job.plan.by_name:
             if (death := job.plan.get("die")) is not None and death["at"] == "on_poll":
                 self._die_once(job)
             answered, changes = await self._strange_poll(exchange, job)
-            if answered:
-                return
-        if job.end:
+        if job.end and not answered:
             await self.ledger.durable()
-        await exchange.json(200, shown(job, time.time(), self.settings, exchange, url=True) | changes)
+        return answered, changes
 
     async def _strange_poll(self, exchange: Exchange, job: Job) -> tuple[bool, dict[str, Any]]:
         """Do what the plan has for this poll; return whether it is answered, else what the answer says otherwise."""

@@ -54,6 +54,7 @@ class Job:
         ended_at: When.
         code: Error code, if it failed.
         deleted: Whether it is out of sight.
+        charged: Micro-USD that it was charged so far.
     """
 
     accepted: Accepted
@@ -64,6 +65,7 @@ class Job:
     ended_at: float = 0.0
     code: str = ""
     deleted: bool = False
+    charged: int = 0
 
     @property
     def id(self) -> str:
@@ -149,6 +151,8 @@ class Book:
                 self._end(self.jobs[entry.job], entry)
             case Charged():
                 self.spent[entry.account] += entry.micro_usd
+                if entry.job:
+                    self.jobs[entry.job].charged += entry.micro_usd
             case Deleted():
                 self.jobs[entry.job].deleted = True
             case _:
@@ -214,6 +218,7 @@ class Book:
     def _charge(self, job: Job, at: float, amount: int, why: str) -> None:
         if amount:
             asked = job.accepted
+            job.charged += amount
             self._write(
                 Charged(at=at, job=job.id, intent=asked.intent, account=asked.account, micro_usd=amount, why=why)
             )
@@ -293,8 +298,15 @@ class Book:
         part.write_text(json.dumps(list(self.script)))
         part.replace(self._script_file)
 
-    def accept(self, now: float, plan: Plan, **asked: Any) -> Job:
-        """Accept a job; nobody may hear of it before the ledger is durable."""
+    def accept(self, now: float, plan: Plan, *, job: str = "", **asked: Any) -> Job:
+        """Accept a job; nobody may hear of it before the ledger is durable.
+
+        Args:
+            now: Seconds since the epoch.
+            plan: What goes wrong with it.
+            job: Its id; one of ``/v1/videos`` if not given.
+            asked: The other fields of ``ledger.Accepted``.
+        """
         number = len(self.order)
         starts_at = now + self.settings.queue_s
         wanted = self.settings.duration_s
@@ -310,16 +322,16 @@ class Book:
             ends_at = NEVER
         entry = Accepted(
             at=now,
-            job=f"video_{uuid.uuid4().hex}",
+            job=job or f"video_{uuid.uuid4().hex}",
             starts_at=starts_at,
             ends_at=ends_at,
             plan={"told": plan.told} if plan.told else {},
             **asked,
         )
         self._write(entry)
-        job = self._add(entry)
-        job.plan = plan
-        return job
+        accepted = self._add(entry)
+        accepted.plan = plan
+        return accepted
 
     def refused(self, entry: Refused) -> None:
         """Note a refusal, and charge for it where refused input is charged."""

@@ -6,14 +6,15 @@ import asyncio
 import os
 import time
 from email.utils import formatdate
+from fractions import Fraction
 from typing import Any
 
-from tests.provider.behaviour import Directive, DirectiveError, Plan
+from tests.provider.behaviour import Directive, DirectiveError, Plan, Settings
 from tests.provider.book import Book, Job
 from tests.provider.exchange import Exchange
 from tests.provider.forms import RequestError, asked_for, billed_seconds, read_form
 from tests.provider.ledger import Died, Ledger, Refused
-from tests.provider.showing import shown
+from tests.provider.showing import shown, view_of
 
 _QUOTA = "You exceeded your current quota, please check your plan and billing details."
 _BUSY = {
@@ -23,7 +24,7 @@ _BUSY = {
 
 
 class Creating:
-    """Answers ``POST /v1/videos``.
+    """Answers ``POST /v1/videos``, and the create calls of all other wires.
 
     Args:
         book: The provider's jobs.
@@ -35,23 +36,22 @@ class Creating:
 
     async def create(self, exchange: Exchange, account: str) -> None:
         """Answer one create."""
-        settings = self._book.settings
+        settings, wire = self._book.settings, exchange.wire
         body = await exchange.body()
         intent = exchange.header("idempotency-key")
         request: dict[str, Any] = {"intent": intent, "account": account, "model": "", "prompt": "", "seed": ""}
         try:
-            form = read_form(exchange.header("content-type"), body)
-            request |= {name: form.texts.get(name, "") for name in ("model", "prompt", "seed")}
-            asked = asked_for(form, settings)
+            asked, billed = _read(exchange, body, settings, request) if wire is None else wire.asked(exchange, body)
         except RequestError as error:
             await self._refuse(exchange, request, 400, "invalid_value", str(error), why="request", param=error.param)
             return
         model, prompt = asked["model"], asked["prompt"]
+        request |= {name: asked[name] for name in ("model", "prompt", "seed")}
         if model in settings.retired or (settings.models and model not in settings.models):
             message = f"The model '{model}' does not exist or you do not have access to it."
             await self._refuse(exchange, request, 404, "model_not_found", message, why="request", param="model")
             return
-        price = self._book.price(model, billed_seconds(asked, form))
+        price = self._book.price(model, billed)
         if await self._known(exchange, intent, account, asked) or await self._limited(exchange, request, price):
             return
         try:
@@ -72,7 +72,8 @@ class Creating:
         # Nothing may wait between looking at the limits and here.
         now = time.time()
         self._book.advance(now)
-        job = self._book.accept(now, plan, intent=intent, account=account, price_micro_usd=price, **asked)
+        identity = wire.new_id() if wire is not None else ""
+        job = self._book.accept(now, plan, job=identity, intent=intent, account=account, price_micro_usd=price, **asked)
         await self._ledger.durable()
         self._die(plan, "after_accept", request)
         await self._answer(exchange, job)
@@ -91,8 +92,8 @@ class Creating:
             await exchange.error(409, "idempotency_key_reused", "This key was used for another request.")
             return True
         await self._ledger.durable()
-        now = time.time()
-        await exchange.json(200, shown(job, now, self._book.settings, exchange), idempotent_replayed="true")
+        status, value = self._shown(exchange, job)
+        await exchange.json(status, value, idempotent_replayed="true")
         return True
 
     async def _limited(self, exchange: Exchange, request: dict[str, Any], price: int) -> bool:
@@ -141,7 +142,9 @@ class Creating:
                 return
             case _:
                 answer = ("server_error", "The server had an error while processing your request.")
-        if refusal.name == "invalid" and status == 422:  # as servers built on FastAPI write it
+        if (
+            refusal.name == "invalid" and status == 422 and exchange.wire is None
+        ):  # as servers built on FastAPI write it
             self._book.refused(Refused(at=time.time(), status=422, code="invalid_value", why="told", **request))
             await self._ledger.durable()
             detail = [{"type": "literal_error", "loc": ["body", "seconds"], "msg": "Input should be '4'", "input": "5"}]
@@ -190,7 +193,14 @@ class Creating:
                 await asyncio.sleep(wrong.arguments["s"])
             case _:
                 pass
-        await exchange.json(200, shown(job, time.time(), self._book.settings, exchange))
+        status, value = self._shown(exchange, job)
+        await exchange.json(status, value)
+
+    def _shown(self, exchange: Exchange, job: Job) -> tuple[int, Any]:
+        now = time.time()
+        if exchange.wire is not None:
+            return exchange.wire.created(view_of(job, now), exchange)
+        return 200, shown(job, now, self._book.settings, exchange)
 
     def _die(self, plan: Plan, where: str, request: dict[str, Any]) -> None:
         death = plan.get("die")
@@ -198,6 +208,16 @@ class Creating:
             return
         known = {name: request[name] for name in ("intent", "model", "prompt", "seed")}
         die(self._ledger, Died(at=time.time(), where=where, told=plan.told, **known))
+
+
+def _read(
+    exchange: Exchange, body: bytes, settings: Settings, request: dict[str, Any]
+) -> tuple[dict[str, Any], Fraction]:
+    """Return what a body of ``/v1/videos`` asks for, and the length that is billed."""
+    form = read_form(exchange.header("content-type"), body)
+    request |= {name: form.texts.get(name, "") for name in ("model", "prompt", "seed")}
+    asked = asked_for(form, settings)
+    return asked, billed_seconds(asked, form)
 
 
 def die(ledger: Ledger, entry: Died) -> None:

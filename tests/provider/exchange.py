@@ -7,8 +7,11 @@ import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from tests.provider.wires import Wire
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -28,7 +31,7 @@ class Exchange:
         send: Of ASGI; uvicorn's, whose transport is needed to break connections.
     """
 
-    __slots__ = ("_receive", "_send", "headers", "method", "path", "query", "status")
+    __slots__ = ("_receive", "_send", "headers", "method", "path", "query", "status", "wire")
 
     def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
@@ -37,6 +40,8 @@ class Exchange:
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.status = 0
+        self.wire: Wire | None = None
+        """Whose errors are told; none: those of /v1/videos."""
 
     def header(self, name: str) -> str:
         """Return a request header ("" if it is missing)."""
@@ -90,6 +95,10 @@ class Exchange:
         self, status: int, code: str, message: str, *, kind: str = "", param: str | None = None, **headers: str
     ) -> None:
         """Answer with an error as the API writes them."""
+        if self.wire is not None:
+            status, value = self.wire.error(status, code, message)
+            await self.json(status, value, **headers)
+            return
         kind = kind or _TYPES.get(code) or ("invalid_request_error" if status < 500 else "server_error")
         error = {"message": message, "type": kind, "param": param, "code": code}
         await self.json(status, {"error": error}, **headers)

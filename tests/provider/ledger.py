@@ -59,6 +59,8 @@ class Accepted(Entry):
         starts_at: When it leaves the queue.
         ends_at: When it ends by itself.
         plan: What was told or drawn to go wrong with it (see ``behaviour.Plan``).
+        heard: Method, path, query, headers (without the key) and JSON body of the request, on the wires of
+            ``tests/provider/wires``; long texts are cut.
     """
 
     kind: ClassVar[str] = "accepted"
@@ -79,6 +81,7 @@ class Accepted(Entry):
     starts_at: float
     ends_at: float
     plan: dict[str, Any] = field(default_factory=dict)
+    heard: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

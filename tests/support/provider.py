@@ -57,6 +57,10 @@ class Provider:
         """What an engine is configured with."""
         return f"http://127.0.0.1:{self.port}/v1"
 
+    def base_url_of(self, engine: str) -> str:
+        """What an engine of ``tests/provider/wires`` is configured with."""
+        return f"http://127.0.0.1:{self.port}/{engine}"
+
     @property
     def pid(self) -> int:
         """The process, to freeze (``SIGSTOP``) and thaw it."""
