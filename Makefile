@@ -3,12 +3,13 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do command -v $$p >/de
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo test lint check-types tests bench lock setup clean
+.PHONY: help demo chaos test lint check-types tests bench lock setup clean
 
 help:
 	@echo "make demo   set up, render examples/ into a film, show where it is"
 	@echo "make test   set up, run every check (format, lint, types, import contracts, tests)"
 	@echo "make bench  set up, run the benchmarks"
+	@echo "make chaos  set up, run the whole fleet under fire: SEED=7 RUNS=20 DATABASE=sqlite|postgresql|both"
 	@echo "make lock   resolve pyproject.toml anew into requirements.lock"
 
 setup: .venv/.ready
@@ -33,6 +34,9 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+chaos: setup
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --runs $(or $(RUNS),10) --database $(or $(DATABASE),both)
 
 lock: setup
 	$(BIN)/python -m pip install --quiet uv

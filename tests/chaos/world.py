@@ -188,7 +188,9 @@ def drawn(seed: int, *, shots: tuple[int, int] = (8, 20)) -> World:
     rng = random.Random(f"world {seed}")
     reconcile = RECONCILES[seed % len(RECONCILES)]
     boards = _boards(rng, seed, rng.randint(*shots))
-    rules = {name: rng.random() < 0.4 for name in ("failed", "refused_input", "refused_output", "cancelled")}
+    rules = {name: rng.random() < 0.4 for name in ("failed", "refused_input", "refused_output")}
+    # Where a job that was to be stopped failed instead, the dearer rule is booked: here it is always that of failures.
+    rules["cancelled"] = rules["failed"] and rules["refused_output"] and rng.random() < 0.6
     chances = _chances(rng)
     worst = sum(board.worst for board in boards)
     campaigns = sorted({board.campaign for board in boards if board.campaign})
