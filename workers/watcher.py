@@ -50,6 +50,7 @@ DRAIN_S = 20.0
 """Looks under way may end for so long when the watcher is asked to stop."""
 OUTAGE_S = 5.0
 _TICK_S = 1.0
+_SEND_EVERY_S = 0.25
 
 
 class Watcher:
@@ -102,7 +103,7 @@ class Watcher:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(max_workers=12, thread_name_prefix="watcher"))
         async with Wire.from_settings(self._studio.settings) as wire:
-            self._looker = Looker(self._studio, wire, self.name, self._lease_s)
+            self._looker = Looker(self._studio, wire, self.name, self._lease_s, send_every_s=_SEND_EVERY_S)
             upkeep = [
                 asyncio.create_task(self._every(self._lease_s / 3, self._keep)),
                 asyncio.create_task(self._every(_TICK_S, self._claim)),

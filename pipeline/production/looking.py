@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -60,6 +61,7 @@ class Looker:
         owner: The watcher's name.
         lease_s: How long its leases last.
         downloads: How many results it collects at the same time.
+        send_every_s: The least time between two batches of messages, because the broker is connected to for each.
     """
 
     studio: Studio
@@ -67,6 +69,7 @@ class Looker:
     owner: str
     lease_s: float
     downloads: int = 6
+    send_every_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._engines: dict[str, RemoteEngine] = {}
@@ -76,6 +79,7 @@ class Looker:
         self._sending = asyncio.Lock()
         self._unsent: list[StepMessage] = []
         self._ended = self._sent = 0
+        self._sent_at = -math.inf
         self._quiet_until: dict[str, float] = {}
         self._stopped: dict[str, int] = {}
 
@@ -246,7 +250,7 @@ class Looker:
     async def _send(self, messages: list[StepMessage]) -> None:
         """Send what follows, and let waiting steps have the slots that have become free.
 
-        Jobs that end while this is being done for others are seen to together, in the next turn.
+        What ends meanwhile is seen to together, in the next turn.
         """
         self._unsent += messages
         self._ended += 1
@@ -254,8 +258,10 @@ class Looker:
         async with self._sending:
             if self._sent >= own:
                 return
+            if (wait := self._sent_at + self.send_every_s - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
             batch, self._unsent = self._unsent, []
-            self._sent = self._ended
+            self._sent, self._sent_at = self._ended, time.monotonic()
 
             def send() -> None:
                 granted: list[StepMessage] = []
