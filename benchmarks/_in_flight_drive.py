@@ -16,8 +16,6 @@ from benchmarks._meter import Meter
 from tests.provider.ledger import Ended
 from tests.support.provider import Provider
 
-HOLD_S = 15.0
-"""All takes are in flight for so long before the first ends: what polling alone costs."""
 PACED = 1500
 """At most so many jobs, and half of all, end at a steady pace; the others then end all at once."""
 STALLED_S = 120.0
@@ -33,8 +31,13 @@ class Pace:
         hold_s: How long all are in flight before.
     """
 
-    ends_per_s: float = 15.0
-    hold_s: float = HOLD_S
+    ends_per_s: float
+    hold_s: float
+
+    @classmethod
+    def usual(cls, takes: int) -> Pace:
+        """Return the pace for a number of takes: while nothing ends, each is polled at least once."""
+        return cls(15.0, 15.0 + takes / 200)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Course:
         """Say it in words."""
         yield (
             f"collected {self.collected} of {self.takes}; {self.takes / self.created_s:.1f} creates/s, "
-            f"{self.takes / self.whole_s:.1f} takes/s from the first create to the last collected ({self.whole_s:.0f} s)"
+            f"{self.takes / self.whole_s:.1f} takes/s from first create to last collection ({self.whole_s:.0f} s)"
         )
         yield f"memory: PSS {self.pss_mb:.0f} MB with children, RSS {self.rss_mb:.0f} MB, {self.threads} threads"
         yield (
@@ -105,7 +108,7 @@ def drive(
     meter: Meter,
     collected: Callable[[], Mapping[str, float]],
     count: Callable[[], int],
-    pace: Pace,
+    pace: Pace | None,
 ) -> Course:
     """Wait until all takes are in flight, let them end, and wait until all are collected.
 
@@ -115,11 +118,12 @@ def drive(
         meter: Of the system's process.
         collected: When each of the provider's jobs was collected, in seconds since the epoch.
         count: How many are collected.
-        pace: How they end.
+        pace: How they end; as usual if not given.
     """
+    pace = pace or Pace.usual(takes)
     until(provider.in_flight, takes)
+    until(lambda: provider.state()["requests"].get(POLLS, 0), takes)
     jobs = [entry.job for entry in provider.accepted()]
-    time.sleep(min(2.0, pace.hold_s))
     begin, cpu, polls = time.perf_counter(), meter.cpu_s(), provider.state()["requests"].get(POLLS, 0)
     time.sleep(pace.hold_s)
     held_s, held_cpu = time.perf_counter() - begin, meter.cpu_s() - cpu

@@ -1,10 +1,11 @@
 """1,000 and 10,000 takes in flight at a provider, against a thread-per-take Celery worker at 1,000.
 
 Measured: one watcher process (``python -m workers.watcher``) with takes that are rows: storyboards submitted, each
-generate step performed by a Celery worker (prefork, one process per core) that asks the provider over HTTP. The watcher
-polls, downloads, decodes, stores and settles. The provider is a process of its own that hands out tiny clips; its jobs
-end when they are told to: none before all are in flight, then some at a steady pace, then all others at once. Workers
-for the steps behind (check, conform) are not started. Baseline: ``benchmarks/_thread_per_take.py``.
+generate step performed by a Celery worker (prefork, two processes per core) that asks the provider over HTTP. When all
+are in flight the watcher starts, and finds them: it polls, downloads, decodes, stores and settles. The provider is a
+process of its own that hands out tiny clips; its jobs end when they are told to: none before each was polled, then some
+at a steady pace, then all others at once. Workers for the steps behind (check, conform) are not started. Baseline:
+``benchmarks/_thread_per_take.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import dataclasses
 import os
 import statistics
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ from pipeline.production.books import audit
 from pipeline.production.states import JobPhase, TakeState
 from pipeline.production.studio import Studio
 from pipeline.production.submit import BATCH, submit
+from pipeline.production.sweep import sweep
 from pipeline.routing.stage import Stage
 from pipeline.settings import Settings, read_settings
 from pipeline.store.tables import JobRow, TakeRow
@@ -106,14 +109,14 @@ def watched(takes: int, *, database_url: str | None = None, pace: Pace | None = 
     with _surroundings(database_url) as (home, provider, studio):
         environment = dict(studio.settings.environment)
         worker = ["celery", "--app", "workers.app", "--quiet", "worker", "--queues", "standard"]
-        worker += ["--concurrency", str(os.cpu_count() or 1), "--without-mingle", "--without-gossip"]
+        worker += ["--concurrency", str(2 * (os.cpu_count() or 1)), "--without-mingle", "--without-gossip"]
         boards = [_board(number, min(SHOTS, takes - start)) for number, start in enumerate(range(0, takes, SHOTS))]
         submit(studio, boards, stage=Stage.FINAL, priority=BATCH)
+        with process(worker, environment, home / "worker.log"):
+            _wait_for_jobs(studio, takes)
+        # From here on only the watcher works; it finds all the jobs at once.
         with process(["workers.watcher"], environment, home / "watcher.log") as pid, Meter(pid) as meter:
-            # The workers live until the jobs are made: from then on only the watcher works.
-            with process(worker, environment, home / "worker.log"):
-                _wait_for_jobs(studio, provider, takes)
-            course = drive(provider, takes, meter, lambda: _collected(studio), lambda: _count(studio), pace or Pace())
+            course = drive(provider, takes, meter, lambda: _collected(studio), lambda: _count(studio), pace)
         _require_in_order(studio, provider, takes)
         return course
 
@@ -141,7 +144,7 @@ def thread_per_take(takes: int, *, pace: Pace | None = None) -> Course:
                 meter,
                 lambda: {path.stem: path.stat().st_mtime for path in clips.glob("*.mp4")},
                 lambda: sum(1 for _ in clips.glob("*.mp4")),
-                pace or Pace(),
+                pace,
             )
 
 
@@ -196,13 +199,18 @@ def _board(number: int, count: int) -> LoadedStoryboard:
     return LoadedStoryboard(storyboard, path, path.parent, (), {}, content_hash(storyboard, {}))
 
 
-def _wait_for_jobs(studio: Studio, provider: Provider, takes: int) -> None:
-    until(provider.in_flight, takes)
-    with_ticket = select(func.count()).select_from(JobRow).where(JobRow.state == JobPhase.RUNNING)
+def _wait_for_jobs(studio: Studio, takes: int) -> None:
+    """Wait until the provider's answer to every create is written down; sweep meanwhile, as a stack's beat does."""
+    running = select(func.count()).select_from(JobRow).where(JobRow.state == JobPhase.RUNNING)
+    swept = time.monotonic()
 
     def written() -> int:
+        nonlocal swept
+        if time.monotonic() - swept > studio.settings.sweep_interval_s:
+            sweep(studio)
+            swept = time.monotonic()
         with studio.database.read() as session:
-            return session.scalar(with_ticket) or 0
+            return session.scalar(running) or 0
 
     until(written, takes)
 
