@@ -36,6 +36,7 @@ from pipeline.production.planning import Planned
 from pipeline.production.rules import current_rules
 from pipeline.production.states import RESTING_CUTS, CutState, JobPhase, TakeState
 from pipeline.production.studio import Studio
+from pipeline.production.sweep import offer
 from pipeline.production.views import lock_cut
 from pipeline.production.work import Work
 from pipeline.routing.facts import shot_facts
@@ -48,11 +49,21 @@ SEND_WITHIN_S = 20.0
 
 
 def look_for(work: Work, planned: Planned) -> Effect:
-    """See to a take that was asked for by an earlier run of this step, which was lost: it is never asked for again."""
+    """See to a take that was asked for by an earlier run of this step, which was lost: it is never asked for again.
+
+    Raises:
+        Parked: If that run's answer came a moment ago, and was to wait; the step waits.
+    """
     with work.studio.database.write() as session:
+        lock_cut(session, work.claim.cut_id)
         job = locked_job(session, planned.take_id)
+        waits = job.state == JobPhase.WAITING
         if job.state == JobPhase.ASKING:
             doubt(work.studio, job, "Whoever asked for it was lost before the answer was written down.")
+        elif waits:
+            park(held_step(session, work.claim), job.model)
+    if waits:
+        raise Parked
     return _nothing
 
 
@@ -172,33 +183,33 @@ def _not_created(work: Work, planned: Planned, error: ProviderError) -> Effect:
     if error.trouble is Trouble.UNCERTAIN:
         note_unsure(work.studio, planned.take_id, str(error))
         return _nothing
-    if error.trouble in (Trouble.TRANSIENT, Trouble.CAPACITY):
-        _put_off(work, planned, error)
+    if error.trouble in (Trouble.TRANSIENT, Trouble.CAPACITY) and _put_off(work, planned, error):
         raise Parked
-
-    def effect(session: Session) -> None:
-        job = locked_job(session, planned.take_id)
-        if job.state == JobPhase.ASKING:
-            note_refused(work.studio, session, session.get_one(TakeRow, planned.take_id), job, error)
-
-    return effect
+    # At once, not with the step's end: the answer is definite, also if the step was lost or its cut cancelled.
+    offer(work.studio, note_refused(work.studio, planned.take_id, error))
+    return _nothing
 
 
-def _put_off(work: Work, planned: Planned, error: ProviderError) -> None:
-    """Let the step wait until the provider accepts something again; a cancelled cut's take ends here."""
+def _put_off(work: Work, planned: Planned, error: ProviderError) -> bool:
+    """Let the step wait until the provider accepts something again; a cancelled cut's take ends here.
+
+    Returns:
+        Whether that was done; not if the job has been given up as unanswered meanwhile.
+    """
     studio, claim = work.studio, work.claim
     with studio.database.write() as session:
         cut = lock_cut(session, claim.cut_id)
         job, take = locked_job(session, planned.take_id), session.get_one(TakeRow, planned.take_id)
         if job.state != JobPhase.ASKING:
-            return
+            return False
         note_put_off(studio, session, take, job, error)
         if cut.state == CutState.CANCELLED:
             drop_unasked(studio, session, take, job)
             move_take(studio, take, TakeState.CANCELLED, "Cancelled.")
-            return
+            return True
         with suppress(StaleLease):  # then another worker goes on with the step
             park(held_step(session, claim), job.model)
+    return True
 
 
 def _nothing(_session: Session) -> None:

@@ -30,6 +30,8 @@ from pipeline.registry.model import Charges
 from pipeline.store.tables import CutRow, JobRow, ShotRow, TakeRow
 from pipeline.units import FREE, MicroUsd
 
+_UNANSWERED = (JobPhase.ASKING, JobPhase.UNSURE, JobPhase.HELD)
+
 HELD_EVERY = timedelta(minutes=10)
 """A held job is asked for now and then: it may come to an end after all."""
 
@@ -102,12 +104,24 @@ def note_put_off(studio: Studio, session: Session, take: TakeRow, job: JobRow, e
     block(studio, session, job.engine, str(error), error.retry_after_s)
 
 
-def note_refused(studio: Studio, session: Session, take: TakeRow, job: JobRow, error: ProviderError) -> None:
-    """Note that a provider will not make a take."""
-    ending = Ending.REFUSED_INPUT if error.trouble is Trouble.REFUSED else Ending.NOT_ACCEPTED
-    _end(studio, session, take, job, outcome=error.trouble, ending=ending, reported=None)
-    move_take(studio, take, TakeState.FAILED, str(error))
-    take.trouble = error.trouble
+def note_refused(studio: Studio, take_id: str, error: ProviderError) -> list[StepMessage]:
+    """Note that a provider certainly did not accept a job, whoever holds the step by now: also one that is doubted.
+
+    Returns:
+        Messages to send now.
+    """
+    with studio.database.write() as session:
+        cut_id = session.scalars(select(JobRow.cut_id).where(JobRow.take_id == take_id)).one()
+        cut = lock_cut(session, cut_id)
+        job, take = locked_job(session, take_id), session.get_one(TakeRow, take_id)
+        if job.state not in _UNANSWERED or job.provider_job is not None:
+            return []
+        ending = Ending.REFUSED_INPUT if error.trouble is Trouble.REFUSED else Ending.NOT_ACCEPTED
+        _end(studio, session, take, job, ending, outcome=error.trouble, reported=None)
+        # Too much at once is no attempt either: nothing was made.
+        trouble = Trouble.TRANSIENT if error.trouble is Trouble.CAPACITY else error.trouble
+        _fail(studio, cut, take, trouble, str(error))
+        return _go_on(studio, session, cut, take)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,7 @@ def end_job(studio: Studio, take_id: str, fence: int, outcome: Outcome) -> list[
         cut, job, take = _watched(session, take_id, fence)
         report = outcome.report
         if report.state is Standing.SUCCEEDED:
-            _end(studio, session, take, job, outcome="succeeded", ending=Ending.SUCCEEDED, reported=report.charged)
+            _end(studio, session, take, job, Ending.SUCCEEDED, outcome="succeeded", reported=report.charged)
             if outcome.clip is None:
                 _fail(studio, cut, take, Trouble.FAILED, outcome.lost)
             else:
@@ -152,8 +166,8 @@ def end_job(studio: Studio, take_id: str, fence: int, outcome: Outcome) -> list[
                     move_take(studio, take, TakeState.GENERATED)
         else:
             trouble = report.trouble or Trouble.FAILED
-            ending = _ending(job, report, trouble)
-            _end(studio, session, take, job, outcome=str(report.state), ending=ending, reported=report.charged)
+            endings = _endings(job, report, trouble)
+            _end(studio, session, take, job, *endings, outcome=str(report.state), reported=report.charged)
             _fail(studio, cut, take, trouble, report.reason or f"its job was {report.state} at the provider.")
         return _go_on(studio, session, cut, take)
 
@@ -166,7 +180,7 @@ def not_accepted(studio: Studio, take_id: str, fence: int) -> list[StepMessage]:
     """
     with studio.database.write() as session:
         cut, job, take = _watched(session, take_id, fence)
-        _end(studio, session, take, job, outcome="not_accepted", ending=Ending.NOT_ACCEPTED, reported=None)
+        _end(studio, session, take, job, Ending.NOT_ACCEPTED, outcome="not_accepted", reported=None)
         _fail(studio, cut, take, Trouble.TRANSIENT, f"The provider never accepted it ({job.error}).")
         return _go_on(studio, session, cut, take)
 
@@ -200,7 +214,7 @@ def settle_by_word(studio: Studio, session: Session, take: TakeRow, job: JobRow,
 
 def drop_unasked(studio: Studio, session: Session, take: TakeRow, job: JobRow) -> None:
     """End a job that no provider has accepted: nothing was spent."""
-    _end(studio, session, take, job, outcome="dropped", ending=Ending.NOT_ACCEPTED, reported=None)
+    _end(studio, session, take, job, Ending.NOT_ACCEPTED, outcome="dropped", reported=None)
 
 
 def _kept(ticket: Ticket) -> dict[str, Any]:
@@ -223,10 +237,12 @@ def _watched(session: Session, take_id: str, fence: int) -> tuple[CutRow, JobRow
     return cut, job, session.get_one(TakeRow, take_id)
 
 
-def _ending(job: JobRow, report: Report, trouble: Trouble) -> Ending:
-    if report.state is Standing.CANCELLED or job.cancel_asked_at is not None:
-        return Ending.CANCELLED
-    return Ending.REFUSED_OUTPUT if trouble is Trouble.REFUSED else Ending.FAILED
+def _endings(job: JobRow, report: Report, trouble: Trouble) -> tuple[Ending, ...]:
+    """Return how a job may have ended: of one that was to be stopped, a failure may be what stopping came to."""
+    if report.state is Standing.CANCELLED:
+        return (Ending.CANCELLED,)
+    failed = Ending.REFUSED_OUTPUT if trouble is Trouble.REFUSED else Ending.FAILED
+    return (failed, Ending.CANCELLED) if job.cancel_asked_at is not None else (failed,)
 
 
 def _end(
@@ -234,15 +250,16 @@ def _end(
     session: Session,
     take: TakeRow,
     job: JobRow,
-    *,
+    *endings: Ending,
     outcome: str,
-    ending: Ending,
     reported: MicroUsd | None,
 ) -> None:
     end_phase(studio, job, outcome)
     model = current_rules(studio.settings).registry.find(job.model)
     rule = model.charges if model is not None else Charges()
-    charged = charge_for(ending, reserved=MicroUsd(take.price_micro_usd), reported=reported, rule=rule)
+    reserved = MicroUsd(take.price_micro_usd)
+    # Where it is not certain which rule holds, the dearer one does: a ledger below the bill would spend too much.
+    charged = max(charge_for(ending, reserved=reserved, reported=reported, rule=rule) for ending in endings)
     if take.state in ENDED_TAKES:
         correct(studio, session, take, charged)  # a job that came back from the dead: its money was settled before
     elif charged == FREE:
