@@ -52,7 +52,7 @@ def _line(outcome: Outcome, seconds: float) -> str:
     figures = outcome.figures
     head = (
         f"seed {outcome.seed} {outcome.database:10} reconcile {outcome.reconcile:17} "
-        f"{figures.shots:3} shots {figures.ready:3} ready {figures.jobs:3} jobs {outcome.kills:3} kills "
+        f"{figures.shots:3} shots {figures.ready_at_once:3} ready, {figures.ready:3} in the end, {figures.jobs:3} jobs {outcome.kills:3} kills "
         f"{outcome.freezes:2} frozen {figures.held:2} held, quiet after {outcome.settled_s:3.0f} s, {seconds:3.0f} s"
     )
     return "\n".join(
@@ -68,6 +68,8 @@ def summary(outcomes: list[Outcome]) -> str:
         "Runs": len(outcomes),
         "of them on PostgreSQL": sum(outcome.database == "postgresql" for outcome in outcomes),
         "Shots": sum(each.shots for each in figures),
+        "Shots ready without a person": sum(each.ready_at_once for each in figures),
+        "Shots ready after a person settled and retried": sum(each.ready for each in figures),
         "Films delivered": sum(each.delivered for each in figures),
         "Jobs accepted by the provider": sum(each.jobs for each in figures),
         "Processes killed by -9": sum(outcome.kills for outcome in outcomes),

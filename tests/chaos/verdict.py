@@ -31,6 +31,7 @@ class Figures:
     Attributes:
         shots: In all storyboards.
         ready: Of them, ready.
+        ready_at_once: Of them, ready before a person settled what was held, and retried.
         delivered: Films.
         jobs: Accepted by the provider.
         lost: Jobs that nobody here knows of, and shots in no terminal state.
@@ -42,6 +43,7 @@ class Figures:
 
     shots: int = 0
     ready: int = 0
+    ready_at_once: int = 0
     delivered: int = 0
     jobs: int = 0
     lost: int = 0
@@ -73,6 +75,7 @@ class Verdict:
     def faults(self) -> list[str]:
         """Return everything that is wrong."""
         found = [*self._at_rest(), *self._orphans()]
+        self.figures.ready_at_once = self.figures.ready
         self._resolve()
         return [
             *found,
