@@ -270,7 +270,11 @@ class RemoteProduction:
                 assert take.state in (*ENDED_TAKES, TakeState.GENERATED), take
                 assert self.reserved(take.id) == 0, take
                 assert self.charged(take.id) == take.charged_micro_usd, take
-                assert self.charged(take.id) == self.provider.charged_for(take.id), (take, self.provider.of(take.id))
+                billed = self.provider.charged_for(take.id)
+                # Of a job that failed when it was to be stopped nobody says which of two rules holds: the dearer one.
+                doubtful = take.outcome == "failed" and take.cancel_asked_at is not None
+                booked = self.charged(take.id)
+                assert booked == billed or (doubtful and booked > billed), (take, self.provider.of(take.id))
         for job in self.provider.jobs.values():
             assert job.intent in {take.id for take in self.takes()}, job
 
