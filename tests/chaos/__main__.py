@@ -6,6 +6,7 @@ import argparse
 import logging
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ def main() -> int:
     seed = random.SystemRandom().randrange(1_000_000) if asked.seed is None else asked.seed
     print(f"chaos: seed {seed}, {asked.runs} runs, {asked.database}", flush=True)
     outcomes: list[Outcome] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # everything that was started is ended
     with ExitStack() as stack:
         folder = asked.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dailies-chaos-")))
         postgres = stack.enter_context(postgres_server()) if asked.database != "sqlite" else None
@@ -51,8 +53,8 @@ def main() -> int:
 def _line(outcome: Outcome, seconds: float) -> str:
     figures = outcome.figures
     head = (
-        f"seed {outcome.seed} {outcome.database:10} reconcile {outcome.reconcile:17} "
-        f"{figures.shots:3} shots {figures.ready_at_once:3} ready, {figures.ready:3} in the end, {figures.jobs:3} jobs {outcome.kills:3} kills "
+        f"seed {outcome.seed} {outcome.database:10} reconcile {outcome.reconcile:17} {figures.shots:3} shots "
+        f"{figures.ready_at_once:3} ready, {figures.ready:3} in the end, {figures.jobs:3} jobs {outcome.kills:3} kills "
         f"{outcome.freezes:2} frozen {figures.held:2} held, quiet after {outcome.settled_s:3.0f} s, {seconds:3.0f} s"
     )
     return "\n".join(
