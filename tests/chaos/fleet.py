@@ -21,6 +21,8 @@ from workers.embedded import find_redis_server
 from workers.queues import QUEUES
 
 EVERYBODY = ("redis", "worker1", "worker2", "watcher1", "watcher2", "beat1", "beat2")
+DRAIN_S = 45.0
+"""Celery's own shutdown may wait for as long as a read from the broker may take: 30 s."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -156,20 +158,21 @@ class Fleet:
     def stop(self) -> list[str]:
         """End everything gently, then by force; return who had to be forced, and what was left of them."""
         forced: list[str] = []
-        for name in sorted(self._running, key=lambda each: each == "redis"):
-            pid = self.pid(name)
-            if pid is None:
-                continue
-            _signal(pid, signal.SIGTERM)
-            try:
-                self._running[name].wait(30)
-            except subprocess.TimeoutExpired:
-                forced.append(name)
+        deadline = time.monotonic() + DRAIN_S
+        for wave in ([name for name in self._running if name != "redis"], ["redis"]):
+            for name in wave:
+                if (pid := self.pid(name)) is not None:
+                    _signal(pid, signal.SIGTERM)
+            for name in wave:
+                try:
+                    self._running[name].wait(max(1.0, deadline - time.monotonic()))
+                except (subprocess.TimeoutExpired, KeyError):
+                    forced.append(name)
         left = [f"{pid} ({command})" for pid, command in self.leftovers()]
         for name in self._running:
             self.end_group(name)
             self._running[name].wait()
-        return [f"{name} did not end within 30 s of SIGTERM" for name in forced] + [
+        return [f"{name} did not end within {DRAIN_S:g} s of SIGTERM" for name in forced] + [
             f"left behind: {each}" for each in left
         ]
 
