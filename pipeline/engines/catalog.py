@@ -49,11 +49,13 @@ class Listed:
 SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
     {
         "animatic": Listed("pipeline.engines.animatic:AnimaticEngine", remote=False),
+        "fal": Listed("pipeline.engines.fal:FalEngine", settings=(("FAL_KEY",),)),
         "openai_compatible": Listed(
             "pipeline.engines.openai_compatible:OpenAICompatibleEngine",
             settings=(("DAILIES_OPENAI_COMPATIBLE_BASE_URL",),),
         ),
         "openrouter": Listed("pipeline.engines.openrouter:OpenRouterEngine", settings=(("OPENROUTER_API_KEY",),)),
+        "runway": Listed("pipeline.engines.runway:RunwayEngine", settings=(("RUNWAYML_API_SECRET",),)),
     }
 )
 

@@ -41,6 +41,7 @@ class Service:
         key_setting: The setting that holds the key, for errors.
         secrets: Words that must never be shown: the key.
         codes: The provider's own error codes, lower case; they win over everything said here.
+        model_in_address: Whether a create call's address names the model: then 404 and 410 say that it is gone.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Service:
     key_setting: str = ""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     codes: Mapping[str, Trouble] = field(default_factory=lambda: MappingProxyType({}))
+    model_in_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ _FUNDS: Final = re.compile(
 )
 _FUNDS_WORDS: Final = re.compile(
     r"insufficient (quota|funds|balance|credits?)|billing|out of credits?|payment required|top up|exceeded your current"
-    r" quota|not enough (credits?|balance|funds)",
+    r" quota|not (have )?enough (credits?|balance|funds)|exhausted balance",
     re.IGNORECASE,
 )
 _RETIRED: Final = re.compile(
@@ -112,12 +114,30 @@ def said(body: Any) -> Said:
     if not isinstance(body, dict):
         return Said()
     content = cast("dict[str, Any]", body)
+    issues = content.get("issues")
+    if isinstance(issues, list) and issues:
+        return _of_issues(content, cast("list[Any]", issues)[:5])
     for name in ("error", "detail", "errors"):
         inner = content.get(name)
         if isinstance(inner, (dict, list)) or (isinstance(inner, str) and inner and "message" not in content):
             found = said(inner)
             return Said(found.codes + _codes(content), found.message or _message(content))
     return Said(_codes(content), _message(content))
+
+
+def _of_issues(content: Mapping[str, Any], issues: list[Any]) -> Said:
+    """Read the list of wrong fields that zod writes; each is a code, ``wrong_field:duration``."""
+    rest = said({name: value for name, value in content.items() if name != "issues"})
+    codes: list[str] = []
+    texts: list[str] = []
+    for issue in issues:
+        entry = cast("dict[str, Any]", issue) if isinstance(issue, dict) else {}
+        path = entry.get("path")
+        place = ".".join(str(step) for step in cast("list[Any]", path)) if isinstance(path, list) else ""
+        codes += [f"wrong_field:{place.lower()}"] if place else []
+        texts.append(f"{place}: {_message(entry)}" if place else _message(entry))
+    words = "; ".join(filter(None, texts))
+    return Said((*codes, *rest.codes), f"{rest.message} ({words})" if rest.message and words else rest.message or words)
 
 
 def _codes(content: Mapping[str, Any]) -> tuple[str, ...]:
@@ -168,7 +188,7 @@ def _of_create(status: int, error: Said) -> Trouble:
         or (status in {400, 403, 422} and _MODERATION_WORDS.search(error.message))
     ):
         return Trouble.REFUSED
-    if status in _ACCOUNT or _any(_FUNDS, error):
+    if status in _ACCOUNT or _any(_FUNDS, error) or (status == 400 and _FUNDS_WORDS.search(error.message)):
         return Trouble.OUT_OF_FUNDS
     if _any(_RETIRED, error) or (status in {404, 410} and _RETIRED_WORDS.search(error.message)):
         return Trouble.RETIRED
@@ -231,6 +251,8 @@ def answered(
     """Return the error for an answer other than 2xx, with the provider's own words in one short line."""
     error = said(body)
     trouble = trouble_of(status, error, purpose, asks_to_wait=retry_after_s is not None, codes=service.codes)
+    if service.model_in_address and purpose is Purpose.CREATE and status in {404, 410} and trouble is Trouble.INVALID:
+        trouble = Trouble.RETIRED
     words = one_line(error.message, service.secrets) or one_line(" ".join(error.codes), service.secrets)
     remedy = _REMEDIES.get(trouble, "")
     if trouble is Trouble.OUT_OF_FUNDS:

@@ -46,6 +46,7 @@ class HostedEngine(RemoteEngine, Generic[W]):
         wording: What a model's ``wire`` may say.
         codes: The provider's error codes, lower case, as :class:`~pipeline.engines.classify.Service` has them.
         states: The provider's words for a job's state.
+        model_in_address: Whether a create call's address names the model: then a 404 there says that it is gone.
         picture_characters: No ``data:`` URI is longer.
 
     Raises:
@@ -59,6 +60,7 @@ class HostedEngine(RemoteEngine, Generic[W]):
     wording: ClassVar[type[Wording]] = Wording
     codes: ClassVar[Mapping[str, Trouble]] = MappingProxyType({})
     states: ClassVar[Mapping[str, JobState]]
+    model_in_address: ClassVar[bool] = False
     picture_characters: ClassVar[int] = 5_000_000
     max_result_bytes: ClassVar[int] = 2_000_000_000
     """No result is larger."""
@@ -75,7 +77,12 @@ class HostedEngine(RemoteEngine, Generic[W]):
         self.base = _base_url(environment.get(self.address_setting, "") or self.address, self.address_setting)
         self.headers = self.authorization(key)
         self.service = Service(
-            self.name, self.base, key_setting=self.key_setting, secrets=self.secrets(key), codes=self.codes
+            self.name,
+            self.base,
+            key_setting=self.key_setting,
+            secrets=self.secrets(key),
+            codes=self.codes,
+            model_in_address=self.model_in_address,
         )
 
     def authorization(self, key: str) -> dict[str, str]:

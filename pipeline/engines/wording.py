@@ -101,6 +101,8 @@ class Wording(Entry):
     """The provider's usual names, by field."""
     own: ClassVar[frozenset[str]] = frozenset({"model"})
     """Names that the engine itself sends beside the words."""
+    between: ClassVar[str] = "x"
+    """What usually stands between width and height."""
 
     model: Annotated[str, Field(max_length=200)] = ""
     """The model's name at the provider, if it is not that of the registry."""
@@ -159,6 +161,8 @@ class Wording(Entry):
                     told["words"] = {word: word for word in cast("list[str]", words)}
             if isinstance(told, str) and field in _PARTS:
                 told = {"name": told}
+            if isinstance(told, dict) and field == "size":
+                told = {"separator": cls.between, **cast("dict[str, Any]", told)}
             if field in said:
                 said[field] = told
         return said

@@ -152,6 +152,13 @@ class Provider:
         status, value = say(view_of(job, now, url=where, **said))
         await exchange.json(status, value)
 
+    async def view(self, exchange: Exchange, job: Job) -> View:
+        """Return a job with the address of its clip, for a wire whose results stand elsewhere than its states."""
+        now = time.time()
+        url = url_of(job, now, self.settings, exchange) if job.end == "completed" else ""
+        await self.ledger.durable()
+        return view_of(job, now, url=url)
+
     async def deliver(self, exchange: Exchange, job: Job) -> None:
         """Send a job's clip."""
         await self._downloading.deliver(exchange, job)

@@ -1,0 +1,66 @@
+from tests.engines.contract import Case, Golden, image, uri
+
+CASE = Case(
+    engine="fal",
+    model="fal-ai/kling-video/v3/pro/text-to-video",
+    wire={"duration": {"form": "text", "values": [5, 10]}, "aspect_ratio": "yes", "audio": "yes"},
+    cannot=frozenset({"progress", "charged"}),
+    golden=(
+        Golden(
+            request={"negative_prompt": "rain", "guidance": 0.5, "width": 720, "height": 1280},
+            wire={
+                "negative_prompt": "yes",
+                "guidance": {"low": 0, "high": 1},
+                "resolution": {"words": {"720p": "720P"}},
+                "seed": "yes",
+                "fields": {"enable_safety_checker": True},
+            },
+            path="/fal-ai/kling-video/v3/pro/text-to-video",
+            body={
+                "prompt": "a red kite",
+                "duration": "5",
+                "aspect_ratio": "9:16",
+                "resolution": "720P",
+                "generate_audio": True,
+                "negative_prompt": "rain",
+                "cfg_scale": 0.5,
+                "seed": 7,
+                "enable_safety_checker": True,
+            },
+            headers={"content-type": "application/json"},
+        ),
+        Golden(
+            request={
+                "mode": "first-last-frame",
+                "first_frame": image("first"),
+                "last_frame": image("last"),
+                "references": (image("hero"), image("place")),
+                "frames": 80,
+                "fps": "16/1",
+                "audio": False,
+                "parameters": {"shift": 5.0},
+            },
+            wire={
+                "endpoints": {"first-last-frame": "fal-ai/kling-video/v3/pro/image-to-video"},
+                "first_frame": "start_image_url",
+                "last_frame": "yes",
+                "references": "elements",
+                "duration": None,
+                "num_frames": {"multiple_of": 4, "plus": 1},
+                "fps": "yes",
+                "leave_out": {"first-last-frame": ["aspect_ratio"]},
+            },
+            path="/fal-ai/kling-video/v3/pro/image-to-video",
+            body={
+                "prompt": "a red kite",
+                "num_frames": 81,
+                "frames_per_second": 16,
+                "generate_audio": False,
+                "start_image_url": uri("first"),
+                "end_image_url": uri("last"),
+                "elements": [uri("hero"), uri("place")],
+                "shift": 5.0,
+            },
+        ),
+    ),
+)
