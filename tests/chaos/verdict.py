@@ -107,7 +107,8 @@ class Verdict:
         for entry in self._provider.accepted():
             self.figures.jobs += 1
             job = jobs.get(entry.intent)
-            known = job is not None and (job.provider_job == entry.job or job.state == JobPhase.HELD)
+            by_word = job is not None and job.outcome in ("charged", "not_charged")
+            known = job is not None and (job.provider_job == entry.job or job.state == JobPhase.HELD or by_word)
             if not known:
                 self.figures.lost += 1
                 yield f"job {entry.job} of intent {entry.intent} is an orphan: we have {_told(job)}"
