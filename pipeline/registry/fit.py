@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, Literal
 
 from pipeline.registry.capabilities import Capabilities, DurationRange
 from pipeline.registry.words import nearest_class, pixels, short_side
 from pipeline.units import Frames, frame_rate
+
+_Size = tuple[int, int, str]
+"""Width and height in pixels, and the resolution class."""
 
 _ALIGN: Final = 2  # every codec profile in use needs even sides
 
@@ -108,11 +111,14 @@ def fit(able: Capabilities, wanted: Wanted) -> Fit | Misfit:
     notes: list[str] = []
     if wanted.mode not in able.modes:
         reasons.append(f"it can't do {wanted.mode} (it does {', '.join(able.modes)})")
+    if wanted.references < able.min_reference_images:
+        least = f"{able.min_reference_images} reference picture{'s' if able.min_reference_images > 1 else ''}"
+        reasons.append(f"it works from {least} or more; the shot has {wanted.references or 'none'}")
     rate = _rate(able, wanted, notes)
-    length = _length(able, wanted, reasons, notes)
-    size = _size(able, wanted, reasons)
-    if reasons or length is None or size is None:
+    choice = _choice(able, wanted, reasons, notes)
+    if reasons or choice is None:
         return Misfit(tuple(reasons))
+    size, length = choice
     width, height, resolution = size
     crop = crop_to(width, height, wanted.width, wanted.height)
     if crop.kept < 0.995:
@@ -161,22 +167,49 @@ def _rate(able: Capabilities, wanted: Wanted, notes: list[str]) -> Fraction:
     return best
 
 
-def _length(able: Capabilities, wanted: Wanted, reasons: list[str], notes: list[str]) -> Fraction | None:
-    # The shot's length counts in whole frames of the cut, or the last frame could be missing.
-    needed = Fraction(max(1, round(_exact(wanted.duration_s) * wanted.rate))) / wanted.rate
-    if able.durations == "unknown":
+def _choice(able: Capabilities, wanted: Wanted, reasons: list[str], notes: list[str]) -> tuple[_Size, Fraction] | None:
+    """Return the best of the sizes at which the model makes clips that are long enough, and the length to ask for."""
+    sizes = _sizes(able, wanted, reasons)
+    if able.durations == "unknown" and not able.durations_at:
         reasons.append("its clip lengths are unknown (state capabilities.durations in the registry overlay)")
         return None
-    length = allowed_duration(able.durations, needed)
-    if length is None:
-        # A shot of 8 s at 24000/1001 fps is 192 frames = 8.008 s: half a frame is nothing to refuse for.
-        length = allowed_duration(able.durations, needed - 1 / (2 * wanted.rate))
-    if length is None:
-        reasons.append(f"{wanted.duration_s:g} s is too long for it ({_lengths(able.durations)})")
+    # The shot's length counts in whole frames of the cut, or the last frame could be missing.
+    needed = Fraction(max(1, round(_exact(wanted.duration_s) * wanted.rate))) / wanted.rate
+    if not sizes:
+        if not able.durations_at and _length(able.durations, needed, wanted) is None:
+            reasons.append(_too_long(able, wanted))
         return None
+    sizes.sort(key=lambda size: _badness(size[0], size[1], wanted))
+    timed = ((size, _length(able.lengths_at(size[2]), needed, wanted)) for size in sizes)
+    found = next(((size, length) for size, length in timed if length is not None), None)
+    if found is None:
+        reasons.append(_too_long(able, wanted))
+        return None
+    size, length = found
+    if size != sizes[0]:
+        notes.append(f"at {sizes[0][2]} it makes no clip of {wanted.duration_s:g} s, so {size[2]} is asked for")
     if length - needed > 1 / wanted.rate:
         notes.append(f"it generates {float(length):g} s, of which {wanted.duration_s:g} s is used")
+    return size, length
+
+
+def _length(
+    durations: DurationRange | tuple[float, ...] | Literal["unknown"], needed: Fraction, wanted: Wanted
+) -> Fraction | None:
+    if durations == "unknown":
+        return None
+    length = allowed_duration(durations, needed)
+    if length is None:
+        # A shot of 8 s at 24000/1001 fps is 192 frames = 8.008 s: half a frame is nothing to refuse for.
+        length = allowed_duration(durations, needed - 1 / (2 * wanted.rate))
     return length
+
+
+def _too_long(able: Capabilities, wanted: Wanted) -> str:
+    offered = [f"{_lengths(there)} at {name}" for name, there in able.durations_at.items()]
+    if able.durations != "unknown":
+        offered.insert(0, _lengths(able.durations))
+    return f"{wanted.duration_s:g} s is too long for it ({'; '.join(offered)})"
 
 
 def _lengths(durations: DurationRange | tuple[float, ...]) -> str:
@@ -185,16 +218,17 @@ def _lengths(durations: DurationRange | tuple[float, ...]) -> str:
     return f"{', '.join(f'{d:g}' for d in sorted(durations))} s"
 
 
-def _size(able: Capabilities, wanted: Wanted, reasons: list[str]) -> tuple[int, int, str] | None:
-    if able.sizes:
-        width, height = min((pixels(size) for size in able.sizes), key=lambda s: _badness(*s, wanted))
-        return width, height, _class_of(able, width, height)
+def _sizes(able: Capabilities, wanted: Wanted, reasons: list[str]) -> list[_Size]:
+    """Return the sizes that the model could be asked for, each with its resolution class."""
+    exact = able.sizes_for(wanted.mode)
+    if exact:
+        return [(*pixels(size), _class_of(able, *pixels(size))) for size in exact]
     if able.resolutions == "unknown":
         reasons.append("its resolutions are unknown (state capabilities.resolutions in the registry overlay)")
     if able.aspect_ratios == "unknown":
         reasons.append("its aspect ratios are unknown (state capabilities.aspect_ratios in the registry overlay)")
     if able.resolutions == "unknown" or able.aspect_ratios == "unknown":
-        return None
+        return []
     if able.aspect_ratios == "any":
         across, down = wanted.width, wanted.height
     else:
@@ -206,9 +240,8 @@ def _size(able: Capabilities, wanted: Wanted, reasons: list[str]) -> tuple[int, 
         # The smallest picture of that ratio which covers the mezzanine.
         scale = max(wanted.width / across, wanted.height / down)
         width, height = _even(across * scale), _even(down * scale)
-        return width, height, nearest_class(width, height)
-    options = [(*_sized(across, down, short_side(label)), label) for label in able.resolutions]
-    return min(options, key=lambda option: _badness(option[0], option[1], wanted))
+        return [(width, height, nearest_class(width, height))]
+    return [(*_sized(across, down, short_side(label)), label) for label in able.resolutions]
 
 
 def _badness(width: int, height: int, wanted: Wanted) -> tuple[float, int, int]:
@@ -252,8 +285,10 @@ def _audio(able: Capabilities, wanted: Wanted) -> bool | None:
 
 
 def _references(able: Capabilities, wanted: Wanted, notes: list[str]) -> int:
-    most = 0 if able.reference_images == "unknown" else able.reference_images
+    said = able.references_in(wanted.mode)
+    most = 0 if said == "unknown" else said
     if wanted.references > most:
-        what = "an unknown number of" if able.reference_images == "unknown" else f"{most or 'no'}"
-        notes.append(f"it takes {what} reference pictures; the shot has {wanted.references}")
+        what = "an unknown number of" if said == "unknown" else f"{most or 'no'}"
+        there = "" if said == able.reference_images else f" in {wanted.mode}"
+        notes.append(f"it takes {what} reference pictures{there}; the shot has {wanted.references}")
     return min(wanted.references, most)

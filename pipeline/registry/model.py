@@ -62,9 +62,9 @@ class Model(Entry):
     """What it can do."""
     prices: tuple[Price, ...] = ()
     """Its prices by day; none means that it is refused."""
-    charges: Charges = Charges()
+    charges: Charges = Field(default_factory=Charges)
     """What it bills when a take comes to nothing."""
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
     """What the provider allows for this model; ``account`` of a file says what it allows for all together."""
     wire: dict[str, Any] = Field(default_factory=dict)
     """What the model's server understands, in the engine's own words: see [engines.md](engines.md)."""
@@ -72,6 +72,8 @@ class Model(Entry):
     """First day on which it was offered."""
     retires: Day | None = None
     """First day, from 00:00 UTC, on which it is gone."""
+    may_retire: Day | None = None
+    """Where the provider names no last day but says how long it stays at least: the first day after that."""
     successor: str = ""
     """Id of the model that the provider or we name in its place."""
     source: Annotated[str, Field(max_length=500)] = ""
@@ -83,6 +85,9 @@ class Model(Entry):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.retires is not None and self.may_retire is not None:
+            message = "retires says when it is gone, so may_retire has nothing to say"
+            raise ValueError(message)
         if self.id.split("/", 1)[0] != self.engine:
             message = f"the id {self.id} does not begin with its engine's name, {self.engine}"
             raise ValueError(message)
@@ -112,6 +117,10 @@ class Model(Entry):
     def retires_within(self, today: date, days: int) -> bool:
         """Return whether the model still exists on a UTC day and will be gone so many days later."""
         return self.retires is not None and 0 < (self.retires - today).days <= days
+
+    def may_retire_within(self, today: date, days: int) -> bool:
+        """Return whether the provider may take the model away within so many days, without having named a day."""
+        return self.may_retire is not None and (self.may_retire - today).days <= days
 
 
 def price_of(model: Model, job: Job, on: date) -> Quoted | NoPrice:

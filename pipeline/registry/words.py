@@ -53,8 +53,8 @@ Share = Annotated[
 ]
 """A share from 0 to 1 as an exact decimal, written as a string."""
 
-Resolution = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{2,3}p|[248]k)$")]
-"""Resolution class as providers name it: ``720p``, ``1080p``, ``2k``, ``4k``."""
+Resolution = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{2,3}p|[1248]k)$")]
+"""Resolution class as providers name it: ``720p``, ``1080p``, ``2k``, ``4k``; of pictures ``1k`` (1024x1024), too."""
 
 PixelSize = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$")]
 Ratio = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")]
@@ -62,7 +62,7 @@ ModelId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*/[A-Za-
 EngineName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Day = date
 
-_K: Final = {"2k": 1440, "4k": 2160, "8k": 4320}
+_K: Final = {"1k": 768, "2k": 1440, "4k": 2160, "8k": 4320}
 _CLASSES: Final = ("360p", "480p", "540p", "720p", "768p", "1080p", "1440p", "4k", "8k")
 
 
@@ -73,7 +73,7 @@ class Entry(BaseModel):
 
 
 def short_side(resolution: str) -> int:
-    """Return the shorter side, in pixels, of a resolution class at 16:9 (``2k`` is 1440 lines)."""
+    """Return the shorter side, in pixels, of a resolution class at 16:9 (``2k`` is 1440 lines, ``1k`` 768)."""
     return _K[resolution] if resolution in _K else int(resolution[:-1])
 
 

@@ -130,7 +130,9 @@ def _picture(asked: Fit, facts: ShotFacts, bounds: Bounds) -> list[str]:
 
 
 def _warnings(model: Model, today: date) -> list[str]:
+    after = f"; its successor is {model.successor}" if model.successor else ""
     if model.retires_within(today, 30):
-        after = f"; its successor is {model.successor}" if model.successor else ""
         return [f"it retires on {model.retires}{after}"]
+    if model.may_retire_within(today, 30):
+        return [f"its provider keeps it until {model.may_retire} at least, and names no last day{after}"]
     return []

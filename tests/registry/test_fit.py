@@ -4,6 +4,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipeline.registry.capabilities import Capabilities
 from pipeline.registry.fit import Fit, Misfit, Wanted, fit
@@ -163,3 +164,78 @@ def test_what_is_asked_always_covers_the_shot_and_is_something_the_model_offers(
     assert result.frames >= round(Fraction(str(duration_s)) * rate)
     assert result.width % 2 == result.height % 2 == 0
     assert result.width * result.crop.width >= wanted.width - 2
+
+
+def test_a_class_with_lengths_of_its_own_is_left_for_one_that_makes_the_shot_long_enough() -> None:
+    change = {"durations": [6, 10], "durations_at": {"1080p": [6]}, "resolutions": ["720p", "1080p"]}
+    large = replace(WANTED, width=1920, height=1080)
+
+    short = fitted(replace(large, duration_s=6.0), **change)
+    long = fitted(replace(large, duration_s=9.0), **change)
+
+    assert (short.resolution, short.duration_s) == ("1080p", 6)
+    assert (long.resolution, long.duration_s) == ("720p", 10)
+    assert "at 1080p it makes no clip of 9 s, so 720p is asked for" in long.notes
+
+
+def test_a_shot_that_is_too_long_at_every_class_is_refused_with_all_lengths() -> None:
+    change = {"durations": [6, 10], "durations_at": {"1080p": [6]}, "resolutions": ["720p", "1080p"]}
+
+    result = fit(able(**change), replace(WANTED, duration_s=11.0))
+
+    assert isinstance(result, Misfit)
+    assert result.reasons == ("11 s is too long for it (6, 10 s; 6 s at 1080p)",)
+
+
+def test_sizes_may_differ_by_mode() -> None:
+    change = {
+        "modes": ["text-to-video", "image-to-video"],
+        "sizes": ["1280x720"],
+        "sizes_in": {"image-to-video": ["1280x720", "960x960"]},
+    }
+    square = replace(WANTED, width=960, height=960)
+
+    from_text, from_picture = fitted(square, **change), fitted(replace(square, mode="image-to-video"), **change)
+
+    assert (from_text.width, from_text.height) == (1280, 720)
+    assert (from_picture.width, from_picture.height) == (960, 960)
+
+
+def test_references_are_sent_only_in_the_modes_that_take_them() -> None:
+    change = {
+        "modes": ["text-to-video", "image-to-video"],
+        "reference_images": 4,
+        "reference_modes": ["text-to-video"],
+    }
+    shot = replace(WANTED, references=2)
+
+    from_text, from_picture = fitted(shot, **change), fitted(replace(shot, mode="image-to-video"), **change)
+
+    assert from_text.references == 2
+    assert from_picture.references == 0
+    assert "it takes no reference pictures in image-to-video; the shot has 2" in from_picture.notes
+
+
+def test_a_model_that_works_from_references_refuses_a_shot_without_any() -> None:
+    change = {"reference_images": 9, "min_reference_images": 1}
+
+    without = fit(able(**change), WANTED)
+
+    assert isinstance(without, Misfit)
+    assert without.reasons == ("it works from 1 reference picture or more; the shot has none",)
+    assert fitted(replace(WANTED, references=3), **change).references == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"durations_at": {"4k": [5]}}, "durations_at names a resolution"),
+        ({"durations_at": {"720p": []}}, "is empty"),
+        ({"sizes_in": {"text-to-video": ["1280x720"]}}, "sizes has to be given"),
+        ({"reference_modes": ["image-to-video"]}, "names a mode that modes does not"),
+        ({"reference_images": 2, "min_reference_images": 3}, "needs more reference pictures"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(change: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        able(**change)

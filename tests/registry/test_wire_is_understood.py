@@ -29,7 +29,7 @@ def rules(folder: Path, wire: str) -> object:
 
 
 def test_a_wire_that_its_engine_does_not_understand_is_refused_naming_model_and_field(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="openai_compatible/wan.*seeed"):
+    with pytest.raises(ConfigurationError, match=r"openai_compatible/wan.*seeed"):
         rules(tmp_path, "{seeed: true}")
 
 
