@@ -38,8 +38,8 @@ from pipeline.registry.files import (
     read_mapping,
 )
 from pipeline.registry.model import Limits, Model
+from pipeline.registry.shipped import read_shipped
 
-SHIPPED: Final = Path(__file__).parent / "models"
 SETTING: Final = "DAILIES_REGISTRY"
 
 
@@ -103,8 +103,8 @@ def load_registry(overlay: Path | None = None) -> Registry:
     origin: dict[str, str] = {}
     accounts: dict[str, dict[str, Any]] = {}
     account_origin: dict[str, str] = {}
-    for path in data_files(SHIPPED, setting="pipeline/registry/models"):
-        file = _read(path)
+    for path, said in read_shipped():
+        file = _file(said, path)
         _lay_account(accounts, account_origin, file, path)
         for model_id, entry in _entries(file):
             if model_id in entries:
@@ -115,7 +115,7 @@ def load_registry(overlay: Path | None = None) -> Registry:
                 )
             _lay(entries, origin, model_id, entry, path)
     for path in data_files(overlay, setting=SETTING) if overlay is not None else ():
-        file = _read(path)
+        file = _file(read_mapping(path), path)
         _lay_account(accounts, account_origin, file, path)
         for model_id, entry in _entries(file):
             _lay(entries, origin, model_id, entry, path)
@@ -142,8 +142,7 @@ def registry_of(models: Iterable[Model], accounts: Mapping[str, Limits] | None =
     return Registry(MappingProxyType(by_id), content_hash(content), MappingProxyType(of_engine))
 
 
-def _read(path: Path) -> RegistryFile:
-    value = read_mapping(path)
+def _file(value: Mapping[str, Any], path: Path) -> RegistryFile:
     check_format(value, file=str(path))
     return parse(RegistryFile, value, file=str(path))
 

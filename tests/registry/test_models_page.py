@@ -15,9 +15,11 @@ def test_the_page_on_models_is_current() -> None:
 def test_the_page_shows_prices_with_their_days_and_retirement_with_its_successor(tmp_path: Path) -> None:
     text = page(load_registry(write(tmp_path, PAID)))
 
-    assert "| `acme/one` | 2026-01-01 until 2026-11-21 | $0.1 per second |" in text
+    assert "| `one` | 2026-01-01 until 2026-11-21 | $0.1 per second |" in text
     assert "$0.2 per second if resolution 1080p; $0.123457 per second" in text
-    assert "2026-11-21 (acme/one)" in text
+    assert "at least $0.5, batch 50% off" in text
+    assert "| 2026-11-21 | `acme/old` | `acme/one` |" in text
+    assert text.index("## acme") < text.index("| 2026-11-21 | `acme/old`")
 
 
 def test_the_overlay_that_the_page_shows_is_a_valid_one(tmp_path: Path) -> None:
