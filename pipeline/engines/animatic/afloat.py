@@ -20,17 +20,33 @@ _FOAM: Colour = (226, 234, 236)
 
 @dataclass(frozen=True, slots=True)
 class Boat:
-    """A boat in two sheets: what is behind the people in it, and the side that hides their legs."""
+    """A boat in two sheets: what is behind the people in it, and the side that hides their legs.
+
+    Attributes:
+        behind: See above.
+        before: See above.
+        middle: Column of its middle on the stage.
+        water: Row of its waterline.
+        swing: How far the sea lifts it and lets it sink, in pixels.
+    """
 
     behind: Sheet
     before: Sheet
     middle: float
     water: float
-    tall: float
+    swing: float
 
     def bob(self, seconds: float) -> float:
         """Return how far the sea has lifted it, in pixels downwards."""
-        return self.tall * (0.06 * math.sin(1.5 * seconds) + 0.02 * math.sin(2.7 * seconds + 1))
+        return self.swing * (0.75 * math.sin(1.5 * seconds) + 0.25 * math.sin(2.7 * seconds + 1))
+
+
+def swing_of(lens: Lens, tall: float) -> float:
+    """Return how far the sea lifts people of a height, and lets them sink, in pixels.
+
+    It grows with them, but a face that is seen from near has to stay in the frame.
+    """
+    return 0.08 * min(tall, lens.frame_height)
 
 
 def boat(lens: Lens, light: Light, x: float, feet: float, tall: float, colour: Colour | None) -> Boat:
@@ -90,7 +106,7 @@ def boat(lens: Lens, light: Light, x: float, feet: float, tall: float, colour: C
         spot = np.array([(-0.1, 0.0), (0.0, -0.035), (0.1, 0.0), (0.0, 0.03)]) * tall + (px, keel - 0.02 * tall)
         polygon(front, spot, foam)
         polygon(front_alpha, spot, 235)
-    return Boat(sheet_of(back, back_alpha), sheet_of(front, front_alpha), x, keel, tall)
+    return Boat(sheet_of(back, back_alpha), sheet_of(front, front_alpha), x, keel, swing_of(lens, tall))
 
 
 def _empty(lens: Lens, colour: Colour) -> tuple[np.ndarray, np.ndarray]:

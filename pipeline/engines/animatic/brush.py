@@ -119,14 +119,14 @@ def polygon(target: Any, points: Any, colour: Any) -> None:
 
 def patches(target: Any, shapes: Any, colours: Sequence[Any]) -> None:
     """Fill many anti-aliased convex polygons, shape (n, corners, 2), each in its colour."""
-    corners = np.round(np.asarray(shapes, np.float64) * _ONE).astype(np.int32)
+    corners = np.rint(np.asarray(shapes, np.float64) * _ONE).astype(np.int32)
     for shape, colour in zip(corners, colours, strict=True):
         cv2.fillConvexPoly(target, shape, colour, cv2.LINE_AA, _SHIFT)
 
 
 def line(target: Any, points: Any, colour: Any, thickness: float) -> None:
     """Draw an anti-aliased line through points in fractional pixels."""
-    corners = np.round(np.asarray(points, np.float64) * _ONE).astype(np.int32)
+    corners = np.rint(np.asarray(points, np.float64) * _ONE).astype(np.int32)
     cv2.polylines(
         target,
         [corners],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.control.request import Figure, GenerationRequest
 from pipeline.engines.animatic.acting import Part, breath, part_for, pose_at, travel
-from pipeline.engines.animatic.afloat import Boat, boat
+from pipeline.engines.animatic.afloat import Boat, boat, swing_of
 from pipeline.engines.animatic.backdrop import Backdrop, Lens
 from pipeline.engines.animatic.brush import generator
 from pipeline.engines.animatic.cels import Box
@@ -131,7 +132,7 @@ class Cast:
             looks_of(figure),
             tall,
             (x, feet),
-            self._limit(tall),
+            self._limit(tall, swing_of(lens, tall) if scene.afloat else 0.0),
             backdrop.light,
             1.0 if backdrop.light.x > x else -1.0,
             rear=over or scene.angle == "rear",
@@ -168,12 +169,17 @@ class Cast:
             return lens.row(eyes) + EYES_Y * tall
         return lens.row(_FEET.get(size, 0.93))
 
-    def _limit(self, tall: float) -> Box:
-        """Return what of the stage a figure is drawn on; one that is all in the frame may walk into it."""
+    def _limit(self, tall: float, lifted: float) -> Box:
+        """Return what of the stage a figure is drawn on; one that is all in the frame may walk into it.
+
+        Args:
+            tall: Its height in pixels.
+            lifted: By how many pixels the sea may show more of it at the foot of the stage.
+        """
         lens = self._lens
         across = round(0.03 * lens.width if tall > lens.frame_height else tall)
         down = round(0.02 * lens.height)
-        return Box(-across, -down, lens.width + across, lens.height + down)
+        return Box(-across, -down, lens.width + across, lens.height + down + math.ceil(lifted))
 
     def _tag(self, name: str, x: float, feet: float, tall: float) -> tuple[Sheet | None, tuple[float, float]]:
         lens = self._lens
@@ -187,31 +193,41 @@ class Cast:
         left, right = lens.left + SAFE * lens.frame_width, lens.left + (1 - SAFE) * lens.frame_width - columns
         return sheet, (min(max(x - columns / 2, left), right), row)
 
-    def over(
-        self, canvas: Canvas, seconds: float, place: Mapping[float, Placement], fallback: Placement, *, tags: bool
-    ) -> None:
-        """Lay the figures on a frame, with their name tags or without; ``place`` is the camera's, by depth."""
-        share = seconds / max(1e-6, self._duration_s)
+    def over(self, canvas: Canvas, seconds: float, place: Mapping[float, Placement], fallback: Placement) -> None:
+        """Lay the figures on a frame; ``place`` is the camera's, by depth."""
+        lift = self._lift(seconds)
         if self._boat is not None:
-            lift = self._boat.bob(seconds)
-            place = {depth: _moved(camera, 0.0, lift) for depth, camera in place.items()}
-            fallback = _moved(fallback, 0.0, lift)
-            lay(canvas, self._boat.behind, fallback)
+            lay(canvas, self._boat.behind, _moved(fallback, 0.0, lift))
+        share = seconds / max(1e-6, self._duration_s)
         for actor in self._actors:
-            camera = place.get(actor.depth, fallback)
-            gone = travel(actor.part, seconds, self._duration_s) * actor.tall
+            camera = _moved(place.get(actor.depth, fallback), 0.0, lift)
+            gone = self._gone(actor, seconds)
             if actor.shadow is not None:
                 lay(canvas, actor.shadow, _moved(camera, gone, 0.0))
             speaking = any(start <= seconds < end for start, end in actor.spans)
             pose = pose_at(actor.part, seconds, share, speaking=speaking)
             sheet = actor.painter.sheet(pose, actor.part.emotion)
             lay(canvas, sheet, _moved(camera, gone, -0.0022 * actor.tall * breath(actor.part, seconds)))
-            if tags and actor.tag is not None:
-                x = camera.scale * (actor.tag_at[0] + gone) + camera.dx
+        if self._boat is not None:
+            lay(canvas, self._boat.before, _moved(fallback, 0.0, lift))
+
+    def name(self, canvas: Canvas, seconds: float, place: Mapping[float, Placement], fallback: Placement) -> None:
+        """Lay the name tags, which go along with the figures but are not scaled."""
+        lift = self._lift(seconds)
+        for actor in self._actors:
+            if actor.tag is not None:
+                camera = _moved(place.get(actor.depth, fallback), self._gone(actor, seconds), lift)
+                x = camera.scale * actor.tag_at[0] + camera.dx
                 y = camera.scale * actor.tag_at[1] + camera.dy
                 lay(canvas, actor.tag, Placement(1.0, x - actor.tag.x, y - actor.tag.y))
-        if self._boat is not None:
-            lay(canvas, self._boat.before, fallback)
+
+    def _lift(self, seconds: float) -> float:
+        """Return by how many pixels of the stage the sea has moved everybody down."""
+        return 0.0 if self._boat is None else self._boat.bob(seconds)
+
+    def _gone(self, actor: _Actor, seconds: float) -> float:
+        """Return how many pixels of the stage a figure has walked."""
+        return travel(actor.part, seconds, self._duration_s) * actor.tall
 
     @property
     def depths(self) -> tuple[float, ...]:

@@ -27,12 +27,14 @@ SAMPLE_RATE = 48_000
 CHUNK = 1024  # samples of one AAC frame
 
 # "superfast" without what costs more than the drawing does: look-ahead, B frames, CABAC, sub-pixel
-# refinement. A constant quantiser, because constant quality measures every frame beforehand; colours
-# have a finer one, or washes would tint in blocks. Colour is tagged in the bit stream as well as in
-# the container.
+# refinement. What differs from the frame before by less than a quantiser's step is left as it was, or
+# many blocks would follow the grain. A constant quantiser, because constant quality measures every
+# frame beforehand; colours have a finer one, or washes would tint in blocks. Colour is tagged in the
+# bit stream as well as in the container.
 _X264 = (
     "threads=1:lookahead-threads=1:rc-lookahead=0:sync-lookahead=0:mbtree=0:bframes=0:weightp=0"
     ":aq-mode=0:8x8dct=0:partitions=none:subme=0:me=dia:no-chroma-me=1:no-psy=1:ref=1:trellis=0:scenecut=0:cabac=0"
+    ":deadzone-inter=26"
     ":chroma-qp-offset=-5"
     ":colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv"
 )
@@ -48,8 +50,9 @@ _AAC: dict[str, object] = {
 }
 PRESET = "superfast"
 QP = "30"
-# One filter instead of the best of all for every row: as small, in three fifths of the time.
-_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
+# Stored, not deflated: the tooth of the paper halves it at best, in the time that four frames take to
+# draw, and it is read once, when the next shot is drawn.
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 0, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
 _BT709 = 1
 _LIMITED = 1
 

@@ -31,6 +31,7 @@ shade = lru_cache(maxsize=1024)(brush.shade)
 
 HEAD_Y = 0.918
 EYES_Y = 0.922
+_THIGHS = 0.62  # no leg is drawn above this, in figure heights from the feet
 _Point = tuple[float, float]
 
 _SKINS: tuple[tuple[str, Colour], ...] = (
@@ -144,6 +145,7 @@ class Painter:
         self._light = light
         self._detail = tall > 330  # the face is near enough to be drawn
         self._rear = rear
+        self._legs = feet[1] - _THIGHS * tall < limit.y1  # in a close-up they are far below the frame
         self._colours: dict[Colour, Colour] = {}
         self._marks: list[Mark] = []
         paper = Paper(palette, self._lit(looks.coat)) if pencil else None
@@ -200,8 +202,9 @@ class Painter:
         broad = 0.118 - 0.022 * abs(f)
         shoulder_far, shoulder_near = up(0.78 * broad * way, 0.782), up(-0.78 * broad * way, 0.782)
         self._arm(shoulder_far, pose.far, way, shade(coat, 0.74), shade(skin, 0.82), pose.lean)
-        self._leg((hips[0] + 0.03 * way, hips[1]), pose.back, way, shade(lower, 0.78), pose.drop)
-        self._leg((hips[0] - 0.03 * way, hips[1]), pose.front, way, lower, pose.drop)
+        if self._legs:
+            self._leg((hips[0] + 0.03 * way, hips[1]), pose.back, way, shade(lower, 0.78), pose.drop)
+            self._leg((hips[0] - 0.03 * way, hips[1]), pose.front, way, lower, pose.drop)
         self._trunk(up, broad, way, coat, pose)
         self._head(up, pose, emotion, way)
         self._arm(shoulder_near, pose.near, way, shade(coat, 0.93), skin, pose.lean)

@@ -174,6 +174,12 @@ def _sample(
         out: Where to put it, if it has a place already.
     """
     if scale == 1.0:
+        x, y = int(left), int(top)
+        if x == left >= 0 and y == top >= 0 and x + width <= plane.shape[1] and y + height <= plane.shape[0]:
+            found = plane[y : y + height, x : x + width]
+            if out is not None:
+                out[:] = found
+            return found
         return cv2.getRectSubPix(plane, (width, height), (left + (width - 1) / 2, top + (height - 1) / 2), out)
     rows, columns = plane.shape
     x0 = _start(min(max(0, math.floor(left / scale) - 1), columns - 2), scale, left)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +15,7 @@ from pipeline.engines.animatic import interiors, lantern, outdoors
 from pipeline.engines.animatic.backdrop import Backdrop, Lens, graded, graded_planes, lens_for
 from pipeline.engines.animatic.brush import generator, paper
 from pipeline.engines.animatic.cast import DEPTH, Cast
-from pipeline.engines.animatic.moves import View, rig_for
+from pipeline.engines.animatic.moves import Parallax, View, rig_for
 from pipeline.engines.animatic.overlay import Lettering
 from pipeline.engines.animatic.pencil import pencilled
 from pipeline.engines.animatic.pictures import PictureShot
@@ -35,6 +37,7 @@ from pipeline.engines.animatic.words import Scene
 
 _ALIKE = 0.012  # of the frame's width: layers that part by no more over a clip are drawn as one
 _ALIKE_BEHIND = 0.025  # likewise, behind somebody who is seen from near
+_AROUND = 20  # pixels of the stage beside the frame: there is one among them that is scaled to a whole pixel
 _NEAR = frozenset({"close-up", "extreme-close-up", "medium-close-up"})
 _PAINTERS = {"lantern": lantern.paint, "stairs": lantern.paint}
 
@@ -78,9 +81,10 @@ class PaintedShot:
         self._air = _air(scene, lens, backdrop, request)
         self._flash = lightning(scene, request.frames, self._rate, request.seed)
         self._water = backdrop.water
-        self._glitter = (
-            Glitter(request.width, request.height, request.seed, 60 * backdrop.light.bright) if backdrop.water else None
-        )
+        zooms = self._rig.parallax is Parallax.TURN and self._rig.start.extent != self._rig.end.extent
+        self._zoom = Canvas.of_size(width, height) if zooms else None
+        size = (width, height) if zooms else (request.width, request.height)
+        self._glitter = Glitter(*size, request.seed, 60 * backdrop.light.bright) if backdrop.water else None
         beam = backdrop.beam
         self._beam = Beam(request.width, request.height, request.seed, beam) if beam else None
         self.facts: Mapping[str, Any] = {"place": scene.place, "hour": scene.hour, "weather": scene.weather}
@@ -100,24 +104,13 @@ class PaintedShot:
     def _compose(self, index: int, *, tags: bool) -> None:
         seconds = index / self._rate
         view = self._rig.at(index, self._request.frames, self._rate)
-        acted = False
-        placed = [self._place(view, depth) for _, depth in self._sheets]
-        until = 1 << 20
-        limits: list[int] = []
-        for (sheet, _), place in zip(reversed(self._sheets), reversed(placed), strict=True):
-            limits.append(until)
-            until = min(until, solid_row(self._canvas, sheet, place))
-        limits.reverse()
-        for (sheet, depth), place, limit in zip(self._sheets, placed, limits, strict=True):
-            if depth > DEPTH and not acted:
-                acted = True
-                self._act(view, seconds, tags=tags)
-            lay(self._canvas, sheet, place, limit)
-            if sheet.clear is None and self._glitter is not None and self._water is not None:
-                top = round(self._water[0] * place.scale + place.dy)
-                self._glitter.over(self._canvas, max(0, top), seconds)
-        if not acted:
-            self._act(view, seconds, tags=tags)
+        if self._zoom is None:
+            self._stand(self._canvas, partial(self._place, view), seconds)
+        else:
+            self._zoomed(self._zoom, self._place(view, DEPTH), seconds)
+        if tags:
+            places = {depth: self._place(view, depth) for depth in self._cast.depths}
+            self._cast.name(self._canvas, seconds, places, self._place(view, DEPTH))
         if self._beam is not None:
             lamp = self._place(view, 0.5)
             self._beam.over(self._canvas, seconds, lamp.scale, lamp.dx, lamp.dy)
@@ -125,6 +118,47 @@ class PaintedShot:
             effect.over(self._canvas, seconds)
         if index in self._flash:
             lighten_plane(self._canvas.y, self._flash[index])
+
+    def _stand(self, canvas: Canvas, place_at: Callable[[float], Placement], seconds: float, left: int = 0) -> None:
+        """Lay what stands on the stage, layers and figures, back to front.
+
+        Args:
+            canvas: The frame.
+            place_at: Placement of a depth.
+            seconds: Time.
+            left: Column of the glitter's texture that the frame begins at.
+        """
+        acted = False
+        placed = [place_at(depth) for _, depth in self._sheets]
+        until = 1 << 20
+        limits: list[int] = []
+        for (sheet, _), place in zip(reversed(self._sheets), reversed(placed), strict=True):
+            limits.append(until)
+            until = min(until, solid_row(canvas, sheet, place))
+        limits.reverse()
+        for (sheet, depth), place, limit in zip(self._sheets, placed, limits, strict=True):
+            if depth > DEPTH and not acted:
+                acted = True
+                self._act(canvas, place_at, seconds)
+            lay(canvas, sheet, place, limit)
+            if sheet.clear is None and self._glitter is not None and self._water is not None:
+                top = round(self._water[0] * place.scale + place.dy)
+                self._glitter.over(canvas, max(0, top), seconds, left)
+        if not acted:
+            self._act(canvas, place_at, seconds)
+
+    def _zoomed(self, stage: Canvas, place: Placement, seconds: float) -> None:
+        """Lay all on what the camera sees of the stage, then scale that: a zoom knows no depths."""
+        width, height = self._stage
+        x0 = max(0, math.floor(-place.dx / place.scale) - _AROUND) & ~1
+        y0 = max(0, math.floor(-place.dy / place.scale) - _AROUND) & ~1
+        x1 = min(width, (math.ceil((self._request.width - place.dx) / place.scale) + 4) & ~1)
+        y1 = min(height, (math.ceil((self._request.height - place.dy) / place.scale) + 4) & ~1)
+        across, down = x1 - x0, y1 - y0
+        seen = Canvas(stage.y[:down, :across], stage.u[: down // 2, : across // 2], stage.v[: down // 2, : across // 2])
+        as_it_is = Placement(1.0, float(-x0), float(-y0))
+        self._stand(seen, lambda _: as_it_is, seconds, x0)
+        lay(self._canvas, Sheet(seen.y, seen.u, seen.v, None, None, x0, y0), place)
 
     def _together(self, sheets: list[tuple[Sheet, float]], most: float, *, apart: bool) -> list[tuple[Sheet, float]]:
         """Return the sheets with those as one that the camera moves nearly alike.
@@ -151,9 +185,8 @@ class PaintedShot:
         felt = [(self._rig.felt(view, low), self._rig.felt(view, high)) for view in ends]
         return max(abs(a.x - b.x) + abs(a.y - b.y) + abs(a.extent - b.extent) / 2 for a, b in felt)
 
-    def _act(self, view: View, seconds: float, *, tags: bool) -> None:
-        places = {depth: self._place(view, depth) for depth in self._cast.depths}
-        self._cast.over(self._canvas, seconds, places, self._place(view, DEPTH), tags=tags)
+    def _act(self, canvas: Canvas, place_at: Callable[[float], Placement], seconds: float) -> None:
+        self._cast.over(canvas, seconds, {depth: place_at(depth) for depth in self._cast.depths}, place_at(DEPTH))
 
     def _place(self, view: View, depth: float) -> Placement:
         felt = self._rig.felt(view, depth)

@@ -46,31 +46,40 @@ class Grain:
 
 
 class Rain:
-    """Streaks in two distances, falling aslant."""
+    """Streaks in two distances, falling aslant, drawn on twos.
+
+    They are as soft as a brush draws them: painted at half size. A streak that is in another place in
+    each frame is what the encoder has most work with, so there are twelve drawings a second, as
+    animators draw rain, and few streaks but long ones.
+    """
+
+    _PER_S = 12
 
     def __init__(self, width: int, height: int, seed: int, *, heavy: bool) -> None:
         rng = generator(seed, 31)
         scale = min(width, height)
-        self._sheets: list[tuple[Any, float, float]] = []
-        for count, long, bright, speed in ((260, 0.035, 26, 1.5), (90, 0.085, 40, 2.7)):
-            tall = height + round(0.12 * height)
-            tile = np.zeros((tall, width), np.uint8)
-            for x, y, k in rng.random((int(count * (1.7 if heavy else 1)), 3)).tolist():
-                length = scale * long * (0.6 + 0.8 * k)
-                lean = -0.14 * length * (2.0 if heavy else 1.0)
-                for wrap in (0, -tall) if y * tall + length + 2 > tall else (0,):
-                    start = (x * width, y * tall + wrap)
-                    line(
-                        tile, [start, (start[0] + lean, start[1] + length)], bright * (0.5 + k), max(1, scale * 0.0013)
-                    )
-            self._sheets.append((np.vstack([tile, tile]), speed * height, tall))
-        self._lean = 0.14 * (2.0 if heavy else 1.0)
+        lean = 0.28 if heavy else 0.14
+        self._sheets: list[tuple[Any, float, int]] = []
+        for count, long, bright, speed in ((110, 0.055, 25, 1.5), (50, 0.11, 33, 2.7)):
+            tall = height + round(0.12 * height) & ~1
+            streaks = rng.random((int(count * (1.7 if heavy else 1)), 3))
+            length = scale * long * (0.6 + 0.8 * streaks[:, 2])
+            start = streaks[:, :2] * (width, tall)
+            ends = np.stack([start, start + np.stack([-lean * length, length], axis=-1)], axis=1) / 2
+            tile = np.zeros((tall // 2, width // 2), np.uint8)
+            for streak, k in zip(ends, streaks[:, 2].tolist(), strict=True):
+                line(tile, streak, bright * (0.5 + k), scale * 0.0014)
+                if streak[1, 1] + 1 > tile.shape[0]:  # the tile has no seam
+                    line(tile, streak - (0, tile.shape[0]), bright * (0.5 + k), scale * 0.0014)
+            large = cv2.resize(np.vstack([tile, tile]), (width, 2 * tall), interpolation=cv2.INTER_LINEAR)
+            self._sheets.append((large, speed * height, tall))
 
     def over(self, canvas: Canvas, seconds: float) -> None:
         """Lay the rain at a time."""
         height = canvas.y.shape[0]
+        drawn = math.floor(seconds * self._PER_S + 1e-6) / self._PER_S
         for tile, speed, tall in self._sheets:
-            top = round(tall - (speed * seconds) % tall)
+            top = round(tall - (speed * drawn) % tall)
             cv2.add(canvas.y, tile[top : top + height], dst=canvas.y)
 
 
@@ -149,33 +158,53 @@ class Glitter:
             size = (width + 2 * self._margin, max(4, height))
             self._tiles.append(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR))
 
-    def over(self, canvas: Canvas, top: int, seconds: float) -> None:
-        """Lay the sparks from a row of the frame downwards."""
+    def over(self, canvas: Canvas, top: int, seconds: float, left: int = 0) -> None:
+        """Lay the sparks from a row of the frame downwards; the frame begins at a column of the texture."""
         height, width = canvas.y.shape
         rows = min(height - top, self._tiles[0].shape[0])
         if rows < 4 or top < 0:
             return
         sway = [round(self._margin * (1 + 0.9 * math.sin(0.9 * seconds + k * 2.4) * (1 - 2 * k))) for k in (0, 1)]
-        one, two = (tile[:rows, left : left + width] for tile, left in zip(self._tiles, sway, strict=True))
+        one, two = (
+            tile[:rows, left + slid : left + slid + width] for tile, slid in zip(self._tiles, sway, strict=True)
+        )
         area = canvas.y[top : top + rows]
         cv2.add(area, cv2.min(one, two), dst=area)
 
 
 class Beam:
-    """The beam of a lamp that turns: a soft wedge of light on either side, swept through the picture."""
+    """The beam of a lamp that turns: a soft wedge of light on either side, swept through the picture.
+
+    Drawn on twos, if the camera doesn't carry the lamp along: it turns too slowly to show that.
+    """
 
     _SMALL = 4
+    _PER_S = 12
+    _NEAR = 1.0  # pixels that the lamp may have moved since it was drawn
 
     def __init__(self, width: int, height: int, seed: int, at: tuple[float, float, float]) -> None:
-        self._size = (width // self._SMALL, height // self._SMALL)
+        self._size = (width, height)
         self._at = at
         self._start = float(generator(seed, 36).uniform(0.0, 1.0))
+        self._drawn = (-1, 0.0, 0.0)
+        self._top = 0
+        self._light: Any = None
 
     def over(self, canvas: Canvas, seconds: float, scale: float, dx: float, dy: float) -> None:
         """Lay the light at a time, with the camera's placement of the lamp's depth."""
-        x, y = (scale * self._at[0] + dx) / self._SMALL, (scale * self._at[1] + dy) / self._SMALL
-        radius = scale * self._at[2] / self._SMALL
-        width, height = self._size
+        x, y = scale * self._at[0] + dx, scale * self._at[1] + dy
+        drawing = math.floor(seconds * self._PER_S + 1e-6)
+        known, old_x, old_y = self._drawn
+        if known != drawing or math.hypot(x - old_x, y - old_y) > self._NEAR:
+            self._drawn = (drawing, x, y)
+            self._draw(drawing / self._PER_S, x / self._SMALL, y / self._SMALL, scale * self._at[2] / self._SMALL)
+        if self._light is not None:
+            area = canvas.y[self._top : self._top + self._light.shape[0]]
+            cv2.add(area, self._light, dst=area)
+
+    def _draw(self, seconds: float, x: float, y: float, radius: float) -> None:
+        """Draw the light of a lamp at (x, y), all in pixels of a small picture, and keep the rows it is in."""
+        width, height = (side // self._SMALL for side in self._size)
         turn = 0.55 * seconds + self._start
         cos, sin = math.cos(turn), math.sin(turn)
         mask = np.zeros((height, width), np.uint8)
@@ -195,14 +224,15 @@ class Beam:
         across = max(3, width // 40) | 1
         soft = cv2.blur(mask, (across, across))
         _, top, _, down = cv2.boundingRect(soft)
+        self._light = None
         if not down:
             return
         # Where the wedge is not, no row has to be enlarged; one more on either side keeps its edge as it is.
         first, last = max(0, top - 1), min(height, top + down + 1)
         small = self._SMALL
-        size = (canvas.y.shape[1], (last - first) * small if last < height else canvas.y.shape[0] - first * small)
-        area = canvas.y[first * small : first * small + size[1]]
-        cv2.add(area, cv2.resize(soft[first:last], size, interpolation=cv2.INTER_LINEAR), dst=area)
+        rows = (last - first) * small if last < height else self._size[1] - first * small
+        self._top = first * small
+        self._light = cv2.resize(soft[first:last], (self._size[0], rows), interpolation=cv2.INTER_LINEAR)
 
 
 def lightning(scene: Scene, frames: int, rate: float, seed: int) -> dict[int, int]:
