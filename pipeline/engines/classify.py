@@ -142,7 +142,8 @@ def _of_issues(content: Mapping[str, Any], issues: list[Any]) -> Said:
 
 def _codes(content: Mapping[str, Any]) -> tuple[str, ...]:
     words = (content.get(name) for name in ("code", "type", "reason", "status", "error"))
-    return tuple(word.strip().lower().replace("-", "_").replace(" ", "_") for word in words if isinstance(word, str))
+    told = (str(word) if isinstance(word, int) and not isinstance(word, bool) else word for word in words)
+    return tuple(word.strip().lower().replace("-", "_").replace(" ", "_") for word in told if isinstance(word, str))
 
 
 def _message(content: Mapping[str, Any]) -> str:

@@ -208,7 +208,8 @@ def test_a_request_arrives_as_the_provider_documents_it(
 
     (job,) = accepted(provider, orders[0])
     assert job.heard["path"] == golden.path
-    assert job.heard["body"] == golden.body
+    reference = {case.reference: orders[0].intent} if case.reference else {}
+    assert job.heard["body"] == {**golden.body, **reference}
     assert job.heard["query"] == golden.query
     assert {name: job.heard["headers"].get(name) for name in golden.headers} == golden.headers
 
@@ -390,6 +391,7 @@ def test_an_expired_address_is_polled_for_again_and_the_clip_collected(
 @every_engine
 def test_a_job_is_stopped_or_the_engine_says_that_none_can_be(case: Case, provider: Provider, tmp_path: Path) -> None:
     provider.script("slow s=60")
+    provider.control(queue_s=60 if case.stops_queued else 0)
 
     async def stop(desk: Desk) -> tuple[Ticket, Report | None]:
         ticket = await desk.create()
@@ -404,6 +406,27 @@ def test_a_job_is_stopped_or_the_engine_says_that_none_can_be(case: Case, provid
     stopped = [entry for entry in provider.entries(Cancelled) if entry.job in ticket.job]
     assert len(stopped) == (report is not None)
     assert report is None or report.state is case.after_cancel
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case.stops_queued], ids=lambda case: case.engine)
+def test_a_running_job_goes_on_where_only_waiting_ones_can_be_stopped_and_its_clip_is_collected(
+    case: Case, provider: Provider, tmp_path: Path
+) -> None:
+    provider.script("slow s=60")
+
+    async def stop(desk: Desk) -> tuple[Ticket, ProviderError, Report]:
+        ticket = await desk.create()
+        refused = await desk.error(desk.engine.cancel(ticket))
+        provider.finish()
+        too_late = await desk.error(desk.engine.cancel(ticket))
+        assert too_late.trouble is Trouble.INVALID
+        return ticket, refused, await desk.engine.poll(ticket)
+
+    ticket, refused, report = using(case, provider, tmp_path, stop)
+
+    assert refused.trouble is Trouble.INVALID
+    assert [entry for entry in provider.entries(Cancelled) if entry.job in ticket.job] == []
+    assert report.state is JobState.SUCCEEDED
 
 
 # Configuration

@@ -86,6 +86,8 @@ class Case:
             ``expire`` (result addresses don't), ``gone`` (an unknown job can't be told from a broken one).
         after_cancel: What a poll says of a job that was cancelled.
         settings: Settings it needs beside key and address.
+        reference: Field of the body in which our own reference is sent.
+        stops_queued: Whether only a job that waits can be stopped.
     """
 
     engine: str
@@ -95,6 +97,8 @@ class Case:
     cannot: frozenset[str] = frozenset()
     after_cancel: JobState = JobState.CANCELLED
     settings: Mapping[str, str] = field(default_factory=dict)
+    reference: str = ""
+    stops_queued: bool = False
 
 
 def cases(needs: str = "") -> list[Case]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.provider.exchange import Exchange
 from tests.provider.forms import RequestError
-from tests.provider.showing import View
+from tests.provider.showing import View, view_of
 
 if TYPE_CHECKING:
     from tests.provider.app import Provider as Desk
@@ -153,6 +154,14 @@ def asked(
         "fields": {"generate_sound": str(bool(sound)).lower()},
         "files": {},
     }
+
+
+def own_views(desk: Desk, account: str) -> list[View]:
+    """Return an account's jobs of other wires than ``/v1/videos``, oldest first, for lists."""
+    now = time.time()
+    desk.book.advance(now)
+    jobs = (job for job in desk.book.order if job.accepted.account == account and job.accepted.heard)
+    return [view_of(job, now) for job in jobs if not job.deleted]
 
 
 def size_of(resolution: str, ratio: str) -> tuple[int, int]:
