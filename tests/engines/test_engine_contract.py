@@ -18,8 +18,10 @@ import httpx
 import pytest
 
 from pipeline.clock import utc_now
+from pipeline.engines.answers import Reply
 from pipeline.engines.base import Found, JobState, Order, Report, Ticket
 from pipeline.engines.catalog import engine_class, missing_settings, remote_engine
+from pipeline.engines.document import EXAMPLE
 from pipeline.engines.hosted import HostedEngine
 from pipeline.engines.http import Times, Wire
 from pipeline.errors import ConfigurationError, ProviderError, Trouble
@@ -455,3 +457,48 @@ def test_the_engine_knows_its_wire_and_names_what_it_does_not_know(case: Case) -
     for golden in case.golden:
         assert engine.check_wire({**case.wire, **golden.wire}) == ()
     assert "sede" in engine.check_wire({**case.wire, "sede": "yes"})[0]
+
+
+# The example of docs/engines.md
+
+
+def test_the_thirty_lines_that_the_page_shows_are_an_engine(provider: Provider, tmp_path: Path) -> None:
+    scope: dict[str, Any] = {}
+    imports = (
+        "from types import MappingProxyType\n"
+        "from pipeline.engines.base import JobState, Order, Report, Ticket\n"
+        "from pipeline.engines.hosted import HostedEngine, deep, money\n"
+        "from pipeline.engines.wording import Wording\n"
+        "from pipeline.errors import Trouble\n"
+    )
+    exec(imports + EXAMPLE, scope)  # noqa: S102 - our own page
+    acme = scope["AcmeEngine"]
+    answers = [
+        {"id": "job-1"},
+        {"state": "BUSY"},
+        {"state": "DONE", "usd": 0.25, "result": {"video": {"url": "https://cdn.acme.example/a.mp4"}}},
+        {"state": "BROKEN", "error": {"code": "broke", "message": "No money."}},
+    ]
+
+    async def use() -> list[Any]:
+        async with Wire() as wire:
+
+            async def answer(*_: Any, **__: Any) -> Reply:
+                return Reply(200, {}, answers.pop(0))
+
+            engine = acme(wire, {"ACME_API_KEY": KEY})
+            wire.ask = wire.read = answer  # type: ignore[assignment, method-assign]
+            order = Order("take-1", "m", request(), {}, {"duration": "yes"}, utc_now())
+            ticket = await engine.create(order)
+            return [ticket.job, *[await engine.poll(ticket) for _ in range(3)], engine.abilities({}).cancels]
+
+    job, running, done, broken, cancels = asyncio.run(use())
+
+    assert len(EXAMPLE.splitlines()) <= 40
+    assert (job, running.state, cancels) == ("job-1", JobState.RUNNING, True)
+    assert (done.state, done.charged, done.output["url"]) == (
+        JobState.SUCCEEDED,
+        250_000,
+        "https://cdn.acme.example/a.mp4",
+    )
+    assert (broken.trouble, broken.reason) == (Trouble.OUT_OF_FUNDS, "No money")
