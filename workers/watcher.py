@@ -179,8 +179,11 @@ class Watcher:
 
     def _forget(self, job: Watched) -> None:
         kept = self._jobs.get(job.take_id)
-        if kept is not None and kept.fence <= job.fence:
-            del self._jobs[job.take_id]
+        if kept is not None and kept.fence > job.fence:
+            # Its lease ran out in an outage, and we ourselves claimed it anew while this look went on.
+            self._schedule(job.take_id, 0.0)
+            return
+        self._jobs.pop(job.take_id, None)
         self._next.pop(job.take_id, None)
 
     def _schedule(self, take_id: str, after_s: float) -> None:
