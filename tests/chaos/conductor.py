@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -127,7 +128,7 @@ def run(
             provider.script("clip mark=POISON", match=world.poison)
         havoc = Havoc(
             random.Random(f"havoc {seed}"), fleet, nurse, arms, provider, proxy, people, disk,
-            database_file=None if postgres else folder / "dailies.db", postgres=postgres, counts=outcome.havoc,
+            database_file=None if postgres else folder / "home" / "dailies.db", postgres=postgres, counts=outcome.havoc,
         )  # fmt: skip
         people.allowed = lambda: not havoc.locked
         nurse.start()
@@ -169,7 +170,9 @@ def _environment(
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DAILIES_", "AWS_"))}
     environment |= {
         "DAILIES_HOME": str(folder / "home"),
-        "DAILIES_DATABASE_URL": postgres.fresh_database() if postgres else f"sqlite:///{folder / 'dailies.db'}",
+        "DAILIES_DATABASE_URL": postgres.fresh_database()
+        if postgres
+        else f"sqlite:///{folder / 'home' / 'dailies.db'}",
         "DAILIES_LEASE_S": f"{scaled.LEASE_S:g}",
         "DAILIES_SWEEP_INTERVAL_S": f"{scaled.SWEEP_S:g}",
         "DAILIES_REPUBLISH_AFTER_S": f"{scaled.REPUBLISH_S:g}",
@@ -354,4 +357,5 @@ def _small_disk(folder: Path) -> Generator[_SmallDisk | None]:
         yield _SmallDisk(folder)
     finally:
         with suppress(OSError):
+            shutil.copytree(folder, folder.with_name("home-kept"), dirs_exist_ok=True)  # for --keep
             subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
