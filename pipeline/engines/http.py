@@ -354,6 +354,7 @@ class Wire:
         request = client.build_request(
             method, target, headers=dict(headers or {}), extensions={"trace": gate}, **dict(content)
         )
+        await request.aread()  # in one piece: httpx would hand each part of a form to the network by itself
         response = await client.send(request, stream=True)
         try:
             if response.is_success:
