@@ -67,8 +67,8 @@ def acquire(studio: Studio, session: Session, step: StepRow, model: Model) -> bo
     lane, now = lane_of(session, model.engine), studio.clock()
     if lane.blocked_until is not None and lane.blocked_until > now:
         return False
-    granted = step.waiting_for == model.id
-    if not granted and session.scalar(select(StepRow.id).where(*_parked(model.id)).limit(1)) is not None:
+    others = select(StepRow.id).join(CutRow, CutRow.id == StepRow.cut_id).where(*_parked(model.id), *_able()).limit(1)
+    if step.waiting_for != model.id and session.scalar(others) is not None:
         return False
     registry = current_rules(studio.settings).registry
     if _free(session, registry, model, now, but=step.id) < 1:
@@ -82,10 +82,13 @@ def acquire(studio: Studio, session: Session, step: StepRow, model: Model) -> bo
 def block(studio: Studio, session: Session, engine: str, reason: str, retry_after_s: float | None) -> None:
     """Let everybody leave a provider alone for a while: as long as it said, else longer each time."""
     lane, now = lane_of(session, engine), studio.clock()
-    wait = min(_BLOCKED_S * 2 ** min(lane.setbacks, 16), _BLOCKED_AT_MOST_S) if retry_after_s is None else retry_after_s
-    until = now + timedelta(seconds=max(0.5, wait))
-    lane.blocked_until = max(until, lane.blocked_until) if lane.blocked_until is not None else until
-    lane.setbacks += 1
+    blocked = lane.blocked_until is not None and lane.blocked_until > now
+    # Calls that were under way when the first was turned away are no further setbacks.
+    lane.setbacks += not blocked
+    longer = min(_BLOCKED_S * 2 ** min(lane.setbacks - 1, 16), _BLOCKED_AT_MOST_S)
+    until = now + timedelta(seconds=max(0.5, longer if retry_after_s is None else retry_after_s))
+    if lane.blocked_until is None or not blocked or (retry_after_s is not None and until > lane.blocked_until):
+        lane.blocked_until = until
     lane.reason = reason[:4000]
 
 

@@ -147,7 +147,7 @@ def fail(studio: Studio, held: Claim, error: str, *, for_good: bool) -> list[Ste
             shots = [session.get_one(ShotRow, held.shot_id)] if held.shot_id else []
             return advance(studio, session, cut, shots)
         row.state, row.lease_owner, row.lease_expires_at = StepState.DUE, None, None
-        row.published_at, row.error = None, error[:4000]
+        row.published_at, row.waiting_for, row.error = None, None, error[:4000]
         wait = RETRY_AFTER_S[min(held.attempt - 1, len(RETRY_AFTER_S) - 1)]
         row.not_before = studio.clock() + timedelta(seconds=wait)
         return []
@@ -165,7 +165,7 @@ def postpone(studio: Studio, held: Claim, error: str) -> None:
     with studio.database.write() as session:
         row = held_step(session, held)
         row.state, row.lease_owner, row.lease_expires_at = StepState.DUE, None, None
-        row.published_at, row.error = None, error[:4000]
+        row.published_at, row.waiting_for, row.error = None, None, error[:4000]
         row.attempts -= 1
         row.setbacks += 1
         wait = min(POSTPONED_S * 2 ** min(row.setbacks - 1, 16), POSTPONED_AT_MOST_S)
