@@ -13,11 +13,12 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from console.controllers.naming import tiers_by_model
 from console.controllers.office import Courier, has_work, prepare_home
 from console.desk import Desk
 from console.values import Finding, Level
 from console.views.words import count, moment, size
-from pipeline.engines.catalog import engine_class, missing_settings
+from pipeline.engines.catalog import engine_class, engine_names, missing_settings
 from pipeline.errors import MediaError
 from pipeline.production.rules import current_rules
 from pipeline.production.studio import Studio
@@ -247,26 +248,39 @@ def models(desk: Desk) -> Iterator[Finding]:
     today = desk.clock().date()
     found = rules.registry.models
     yield Finding("Models", Level.OK, f"{len(found)} in the registry, routing table {rules.table.version}")
-    for each in found.values():
-        if each.retires_within(today, _RETIRES_SOON_DAYS):
+    for name in tiers_by_model(rules.table):
+        each = found.get(name)
+        if each is not None and each.retires_within(today, _RETIRES_SOON_DAYS):
             remedy = f"Route to {each.successor}." if each.successor else "Choose another for its tiers."
             yield Finding("Models", Level.WARNING, f"{each.id} retires on {each.retires}", remedy)
 
 
 def engines(desk: Desk) -> Iterator[Finding]:
-    """Look which engines can work.
+    """Look which engines can work; what the routing table does not name may be missing.
 
     Raises:
-        ConfigurationError: If an added engine can't be imported.
+        ConfigurationError: If an added engine can't be imported, or the table names models of one that there is not.
     """
-    usable = 0
-    for name in sorted({each.engine for each in current_rules(desk.settings).registry.models.values()}):
+    rules = current_rules(desk.settings)
+    named = {name.split("/", 1)[0] for name in tiers_by_model(rules.table)}
+    installed = set(engine_names())
+    usable, idle = 0, list[str]()
+    for name in sorted({each.engine for each in rules.registry.models.values()}):
+        if name not in installed and name not in named:
+            continue
         engine_class(name)
         missing = missing_settings(name, desk.settings.environment)
         usable += not missing
-        level = Level.WARNING if missing else Level.OK
-        said = f"{name}: needs {', '.join(missing)}" if missing else f"{name}: can work"
-        yield Finding("Engines", level, said, "Set it to use this engine's models." if missing else "")
+        if not missing:
+            yield Finding("Engines", Level.OK, f"{name}: can work")
+        elif name in named:
+            said = f"{name}: needs {', '.join(missing)}"
+            yield Finding("Engines", Level.WARNING, said, "Set it to use this engine's models.")
+        else:
+            idle.append(f"{name} ({', '.join(missing)})")
+    if idle:
+        said = f"not configured, and the routing table names none of their models: {', '.join(idle)}"
+        yield Finding("Engines", Level.OK, said)
     if not usable:
         yield Finding("Engines", Level.FAULT, "no engine can work", "Set what one of them needs.")
 
