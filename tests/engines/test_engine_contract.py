@@ -260,6 +260,39 @@ def test_every_answer_to_a_create_call_is_one_kind_of_trouble_and_asked_for_once
 
 
 @every_engine
+@pytest.mark.parametrize("answer", [{}, {"id": None, "request_id": 7, "data": []}])
+def test_an_answer_that_names_no_job_leaves_it_unsure(
+    case: Case, answer: dict[str, Any], provider: Provider, tmp_path: Path
+) -> None:
+    async def create(desk: Desk) -> ProviderError:
+        async def ask(*_: Any, **__: Any) -> Reply:
+            return Reply(200, {}, answer)
+
+        desk.engine.wire.ask = ask  # type: ignore[method-assign]
+        return await desk.error(desk.engine.create(desk.order()))
+
+    assert using(case, provider, tmp_path, create).trouble is Trouble.UNCERTAIN
+
+
+@every_engine
+def test_the_key_is_sent_to_no_other_address_than_the_providers(case: Case, provider: Provider, tmp_path: Path) -> None:
+    sent: list[Any] = []
+
+    async def fetch(desk: Desk) -> None:
+        async def download(*_: Any, headers: Any = None, **__: Any) -> None:
+            sent.append(dict(headers or {}))
+
+        desk.engine.wire.download = download  # type: ignore[method-assign, assignment]
+        ticket = Ticket("job-1", case.model, case.wire)
+        report = Report(JobState.SUCCEEDED, output={"url": "https://cdn.example/x.mp4"})
+        await desk.engine.fetch(ticket, report, tmp_path / "take.mp4")
+
+    using(case, provider, tmp_path, fetch)
+
+    assert KEY not in str(sent)
+
+
+@every_engine
 def test_a_wrong_key_is_an_account_that_is_out_of_funds_and_is_named_not_shown(
     case: Case, provider: Provider, tmp_path: Path
 ) -> None:
