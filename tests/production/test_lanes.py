@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ INTERACTIVE, BATCH = 0, 6
 
 
 @contextmanager
-def opened(home: Path, template: Path, **words: Any) -> Iterator[RemoteProduction]:
+def opened(home: Path, template: Path, **words: Any) -> Generator[RemoteProduction]:
     remote = open_remote(home, template, **words)
     with remote_surroundings(remote):
         yield remote
