@@ -51,6 +51,7 @@ SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
         "animatic": Listed("pipeline.engines.animatic:AnimaticEngine", remote=False),
         "fal": Listed("pipeline.engines.fal:FalEngine", settings=(("FAL_KEY",),)),
         "kling": Listed("pipeline.engines.kling:KlingEngine", settings=(("KLING_API_KEY",),)),
+        "minimax": Listed("pipeline.engines.minimax:MiniMaxEngine", settings=(("MINIMAX_API_KEY",),)),
         "openai_compatible": Listed(
             "pipeline.engines.openai_compatible:OpenAICompatibleEngine",
             settings=(("DAILIES_OPENAI_COMPATIBLE_BASE_URL",),),

@@ -195,7 +195,7 @@ class KlingEngine(EnvelopedEngine[KlingWire]):
                     return Reconciled(Found.FOUND, self.ticket(order, job, kind=kind))
                 return Reconciled(Found.UNTOLD)
         pages = Pages(f"/v1/videos/{kind}", "pageNum", "pageSize", "data", _entry)
-        return await looked_up(self, pages, order, ours, model=words.model or order.model, kind=kind)
+        return await looked_up(self, pages, order, ours, kind=kind)
 
 
 def _entry(task: Mapping[str, Any]) -> dict[str, Any]:

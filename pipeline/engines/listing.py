@@ -32,8 +32,8 @@ class Pages:
         number: The query's field for the page, counted from 1.
         size: The query's field for the jobs of a page.
         items: Where the jobs stand in a page.
-        entry: Returns ``id``, ``created_at`` (seconds since the epoch), ``model`` and ``reference`` of a listed job,
-            as far as it tells them.
+        entry: Returns ``id``, ``created_at`` (seconds since the epoch) and ``reference`` of a listed job, as far as it
+            tells them; nothing else, because what a list tells of a model's name or prompt may not be as we sent it.
         query: What else the query says.
     """
 
@@ -46,7 +46,7 @@ class Pages:
 
 
 async def looked_up(
-    engine: HostedEngine[W], pages: Pages, order: Order, ours: frozenset[str], *, model: str, **data: Any
+    engine: HostedEngine[W], pages: Pages, order: Order, ours: frozenset[str], **data: Any
 ) -> Reconciled:
     """Look for an order's job in a list.
 
@@ -55,7 +55,6 @@ async def looked_up(
         pages: The list.
         order: What was asked for.
         ours: Jobs that are known to be other takes'.
-        model: The model's name in the list.
         data: What the ticket has to hold if the job is found.
 
     Raises:
@@ -80,7 +79,7 @@ async def looked_up(
         if not listing.take({"data": entries}, reply.headers):
             break
     looks = Looks(
-        model=model,
+        model=order.model,
         prompt=order.request.prompt,
         seconds=None,
         size=None,

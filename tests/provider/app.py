@@ -170,6 +170,19 @@ class Provider:
         await self.ledger.durable()
         return job.end == "cancelled" or job.code == "cancelled"
 
+    async def stop_queued(self, job: Job) -> bool:
+        """Stop a job that waits; return whether it did."""
+        return job.status(time.time()) == "queued" and await self.stop(job)
+
+    async def stop_or_forget(self, exchange: Exchange, job: Job) -> None:
+        """Answer a call that stops a job that waits, and removes one that has ended."""
+        if job.end:
+            await self.forget(job)
+        elif not await self.stop_queued(job):
+            await exchange.error(400, "invalid_value", "A running job can't be stopped.")
+            return
+        await exchange.json(200, {})
+
     async def forget(self, job: Job) -> None:
         """Remove a job from sight."""
         self.book.delete(job, time.time())

@@ -38,13 +38,19 @@ class Wire(ABC):
             ``rate_limit_exceeded``, ``queue_full``, ``insufficient_quota``, ``model_not_found``, ``invalid_api_key``,
             ``invalid_value``, ``server_error``, ``not_found``, ``method_not_allowed``.
         fails: Why jobs fail -> the provider's word for it: ``moderation_blocked``, ``server_error``, ``invalid_image``.
+        texts: The provider's word -> what it says with it; of all others, nothing that could tell what is meant.
         states: ``queued``, ``in_progress``, ``completed``, ``failed``, ``cancelled`` -> the provider's word.
     """
 
     name: ClassVar[str]
     errors: ClassVar[Mapping[str, tuple[int, str]]] = {}
     fails: ClassVar[Mapping[str, str]] = {}
+    texts: ClassVar[Mapping[str, str]] = {}
     states: ClassVar[Mapping[str, str]] = {}
+
+    def text(self, word: str) -> str:
+        """Return what the provider says with a word."""
+        return self.texts.get(word, "Request failed.")
 
     def key(self, exchange: Exchange) -> str:
         """Return the key that a request was made with."""
@@ -154,6 +160,22 @@ def asked(
         "fields": {"generate_sound": str(bool(sound)).lower()},
         "files": {},
     }
+
+
+def prompt_in(body: Mapping[str, Any]) -> tuple[str, int]:
+    """Return the prompt and the number of pictures of a body that has them in a list, ``content``.
+
+    Raises:
+        RequestError: If there is not one text in it, or frames and references are mixed.
+    """
+    content = [item for item in body.get("content") or [] if isinstance(item, dict)]
+    texts = [item.get("text") for item in content if item.get("type") == "text"]
+    roles = {item.get("role") for item in content if item.get("type") == "image_url"}
+    if len(texts) != 1 or not all(item.get("image_url", {}).get("url") for item in content if "image_url" in item):
+        raise RequestError("content must hold one text", "content")
+    if "reference_image" in roles and len(roles) > 1:
+        raise RequestError("first and last frame can't be combined with references", "content")
+    return str(texts[0] or ""), len(content) - 1
 
 
 def own_views(desk: Desk, account: str) -> list[View]:

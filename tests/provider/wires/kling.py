@@ -79,7 +79,7 @@ class Provider(Wire):
         said: dict[str, Any] = {
             "task_id": view.id,
             "task_status": self.states.get(view.status, view.status),
-            "task_status_msg": self.fails.get(view.code, view.message) if view.code else "",
+            "task_status_msg": self.fails.get(view.code, "Request failed.") if view.code else "",
             "task_info": {"external_task_id": view.asked.heard["body"].get("external_task_id")},
             "created_at": int(view.asked.at * 1000),
             "updated_at": int((view.ended_at or view.asked.at) * 1000),
@@ -95,4 +95,4 @@ class Provider(Wire):
 
     def error_body(self, status: int, word: str, message: str) -> Any:
         code = int(word) if word.isdigit() else 5000
-        return {"code": code, "message": message, "request_id": uuid.uuid4().hex}
+        return {"code": code, "message": self.text(word), "request_id": uuid.uuid4().hex}
