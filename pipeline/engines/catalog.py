@@ -50,6 +50,7 @@ SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
     {
         "animatic": Listed("pipeline.engines.animatic:AnimaticEngine", remote=False),
         "ark": Listed("pipeline.engines.ark:ArkEngine", settings=(("ARK_API_KEY",),)),
+        "dashscope": Listed("pipeline.engines.dashscope:DashScopeEngine", settings=(("DASHSCOPE_API_KEY",),)),
         "fal": Listed("pipeline.engines.fal:FalEngine", settings=(("FAL_KEY",),)),
         "kling": Listed("pipeline.engines.kling:KlingEngine", settings=(("KLING_API_KEY",),)),
         "minimax": Listed("pipeline.engines.minimax:MiniMaxEngine", settings=(("MINIMAX_API_KEY",),)),
