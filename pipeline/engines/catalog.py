@@ -53,6 +53,7 @@ SHIPPED: Final[Mapping[str, Listed]] = MappingProxyType(
         "dashscope": Listed("pipeline.engines.dashscope:DashScopeEngine", settings=(("DASHSCOPE_API_KEY",),)),
         "fal": Listed("pipeline.engines.fal:FalEngine", settings=(("FAL_KEY",),)),
         "kling": Listed("pipeline.engines.kling:KlingEngine", settings=(("KLING_API_KEY",),)),
+        "luma": Listed("pipeline.engines.luma:LumaEngine", settings=(("LUMA_AGENTS_API_KEY",),)),
         "minimax": Listed("pipeline.engines.minimax:MiniMaxEngine", settings=(("MINIMAX_API_KEY",),)),
         "openai_compatible": Listed(
             "pipeline.engines.openai_compatible:OpenAICompatibleEngine",
