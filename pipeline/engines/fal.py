@@ -15,7 +15,7 @@ from pydantic import Field
 
 from pipeline.engines.base import JobState, Order, Report, Ticket
 from pipeline.engines.classify import Said, said
-from pipeline.engines.hosted import HostedEngine, deep
+from pipeline.engines.hosted import PICTURE, VIDEO, HostedEngine, deep
 from pipeline.engines.wording import Wording
 from pipeline.errors import Trouble
 from pipeline.registry.words import Mode
@@ -105,6 +105,10 @@ class FalEngine(HostedEngine[FalWire]):
     def secrets(self, key: str) -> tuple[str, ...]:
         """Return the key and its secret half (``id:secret``)."""
         return (key, *key.split(":")[1:])
+
+    def kinds(self, ticket: Ticket) -> tuple[str, ...]:
+        """Return the media types of the model's results: pictures stand under ``image`` or ``images``."""
+        return PICTURE if self.words(ticket.wire, ticket.model).result.startswith("image") else VIDEO
 
     async def create(self, order: Order) -> Ticket:
         """Ask for a job, once."""

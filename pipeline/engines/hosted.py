@@ -123,6 +123,14 @@ class HostedEngine(RemoteEngine, Generic[W]):
         Raises:
             ProviderError: ``INVALID`` if the model's words can't say it, or a picture can't be sent.
         """
+        if not order.wire:
+            # Sent without a length or size, the provider's defaults would be made and billed, not what was quoted.
+            raise ProviderError(
+                "the registry does not say how its request is worded.",
+                trouble=Trouble.INVALID,
+                where=f"{self.name}/{order.model}",
+                remedy="Say it in the model's wire, in the registry overlay (see docs/engines.md).",
+            )
         pictures = {
             image.sha256: await asyncio.to_thread(self.picture, order.images[image.sha256])
             for image in images_of(order.request)
