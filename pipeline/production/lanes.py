@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+from pipeline.production.health import may_ask
 from pipeline.production.outbox import StepMessage
 from pipeline.production.rules import current_rules
 from pipeline.production.states import IN_FLIGHT, RESTING_CUTS, StepState
@@ -67,11 +68,12 @@ def acquire(studio: Studio, session: Session, step: StepRow, model: Model) -> bo
     lane, now = lane_of(session, model.engine), studio.clock()
     if lane.blocked_until is not None and lane.blocked_until > now:
         return False
-    others = select(StepRow.id).join(CutRow, CutRow.id == StepRow.cut_id).where(*_parked(model.id), *_able()).limit(1)
+    rules = current_rules(studio.settings)
+    rivals = _rivals(rules.registry, model)
+    others = select(StepRow.id).join(CutRow, CutRow.id == StepRow.cut_id).where(rivals, _PARKED, *_able()).limit(1)
     if step.waiting_for != model.id and session.scalar(others) is not None:
         return False
-    registry = current_rules(studio.settings).registry
-    if _free(session, registry, model, now, but=step.id) < 1:
+    if _free(session, rules.registry, model, now, but=step.id) < 1 or not may_ask(session, model.id, rules.table, now):
         return False
     step.waiting_for = None
     session.execute(delete(AskRow).where(AskRow.engine == model.engine, AskRow.at <= now - MINUTE))
@@ -109,7 +111,7 @@ def grant(studio: Studio) -> list[StepMessage]:
         wanted = session.scalars(
             select(StepRow.waiting_for)
             .join(CutRow, CutRow.id == StepRow.cut_id)
-            .where(StepRow.waiting_for.is_not(None), StepRow.state == StepState.DUE, *_able())
+            .where(StepRow.waiting_for.is_not(None), _PARKED, *_able())
             .distinct()
         ).all()
     by_engine: dict[str, list[str]] = defaultdict(list)
@@ -120,31 +122,31 @@ def grant(studio: Studio) -> list[StepMessage]:
     for engine, models in by_engine.items():
         with studio.database.write() as session:
             lane, now = lane_of(session, engine), studio.clock()
-            if lane.blocked_until is not None and lane.blocked_until > now:
-                continue
-            for model_id in models:
-                messages += _grant_model(session, registry, model_id, now)
+            if lane.blocked_until is None or lane.blocked_until <= now:
+                messages += _grant_engine(session, registry, engine, models, now)
     return messages
 
 
-def _grant_model(session: Session, registry: Registry, model_id: str, now: datetime) -> list[StepMessage]:
-    model = registry.find(model_id)
-    # A model that has left the registry: its steps go on, and are routed anew.
-    free = _GRANTED_AT_ONCE if model is None else min(_GRANTED_AT_ONCE, _free(session, registry, model, now))
+def _grant_engine(
+    session: Session, registry: Registry, engine: str, models: Sequence[str], now: datetime
+) -> list[StepMessage]:
+    """Give an engine's free slots to parked steps: the urgent ones first, whichever of its models they wait for."""
+    room = {model_id: _model_room(session, registry.find(model_id), now) for model_id in models}
+    free = min(_GRANTED_AT_ONCE, _account_room(session, registry, engine, now))
     messages: list[StepMessage] = []
     priorities = session.scalars(
         select(StepRow.priority)
         .join(CutRow, CutRow.id == StepRow.cut_id)
-        .where(*_parked(model_id), *_able())
+        .where(StepRow.waiting_for.in_(models), _PARKED, *_able())
         .distinct()
         .order_by(StepRow.priority)
     ).all()
     for priority in priorities:
-        if free < 1:
+        able = [model_id for model_id in models if room[model_id] > 0]
+        if free < 1 or not able:
             break
-        waiting = _waiting(session, model_id, priority, free)
-        chosen = share_out(free, waiting, _in_use_by_share(session, model_id))
-        free -= len(chosen)
+        waiting, model_of = _waiting(session, able, priority, free)
+        chosen = share_out(free, waiting, _in_use_by_share(session, engine), room, model_of)
         rows = session.scalars(
             select(StepRow)
             .where(StepRow.id.in_(chosen), StepRow.state == StepState.DUE)
@@ -156,31 +158,56 @@ def _grant_model(session: Session, registry: Registry, model_id: str, now: datet
         for row in sorted(rows, key=lambda each: order[each.id]):
             row.state, row.published_at = StepState.PUBLISHED, now
             messages.append(StepMessage.of(row))
+            room[model_of[row.id]] -= 1
+            free -= 1
         session.flush()
     return messages
 
 
-def share_out(free: int, waiting: Mapping[str, Sequence[str]], in_use: Mapping[str, int]) -> list[str]:
+def share_out(
+    free: int,
+    waiting: Mapping[str, Sequence[str]],
+    in_use: Mapping[str, int],
+    room: Mapping[str, int] | None = None,
+    model_of: Mapping[str, str] | None = None,
+) -> list[str]:
     """Return which steps get the free slots: each goes to the share with the fewest in use, then the longest waiting.
 
     Args:
         free: Number of slots.
         waiting: Steps by share, the longest waiting first; the shares in the order of their first step's waiting.
         in_use: Slots in use by share.
+        room: Of these at most so many for each model; no limit if not given.
+        model_of: The model that each step waits for.
     """
+    left = dict(room or {})
+    models = model_of or {}
     heap = [(in_use.get(share, 0), place, share, 0) for place, share in enumerate(waiting) if waiting[share]]
     heapq.heapify(heap)
     chosen: list[str] = []
     while heap and len(chosen) < free:
-        used, place, share, taken = heapq.heappop(heap)
-        chosen.append(waiting[share][taken])
-        if taken + 1 < len(waiting[share]):
-            heapq.heappush(heap, (used + 1, place, share, taken + 1))
+        used, place, share, at = heapq.heappop(heap)
+        steps = waiting[share]
+        while at < len(steps) and left.get(models.get(steps[at], ""), 1) < 1:
+            at += 1
+        if at == len(steps):
+            continue
+        model = models.get(steps[at], "")
+        if model in left:
+            left[model] -= 1
+        chosen.append(steps[at])
+        heapq.heappush(heap, (used + 1, place, share, at + 1))
     return chosen
 
 
-def _parked(model_id: str) -> tuple[ColumnElement[bool], ...]:
-    return (StepRow.waiting_for == model_id, StepRow.state == StepState.DUE)
+_PARKED = StepRow.state == StepState.DUE
+
+
+def _rivals(registry: Registry, model: Model) -> ColumnElement[bool]:
+    """Select the steps that wait for the same slots as a model's: also other models' if their account is limited."""
+    if _Bounds.of(registry.accounts.get(model.engine)) == _Bounds(None, None):
+        return StepRow.waiting_for == model.id
+    return StepRow.waiting_for.startswith(f"{model.engine}/", autoescape=True)
 
 
 def _able() -> tuple[ColumnElement[bool], ...]:
@@ -191,43 +218,55 @@ def _share() -> ColumnElement[str]:
     return func.coalesce(CutRow.campaign_id, CutRow.id)
 
 
-def _waiting(session: Session, model_id: str, priority: int, most: int) -> dict[str, list[str]]:
-    """Return parked steps by share, at most so many of each; longest waiting first."""
+def _waiting(
+    session: Session, models: Sequence[str], priority: int, most: int
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return parked steps by share, at most so many of each for each model, longest waiting first; and their models."""
     ranked = (
         select(
             StepRow.id,
+            StepRow.waiting_for.label("model"),
             _share().label("share"),
             StepRow.not_before,
-            func.row_number().over(partition_by=_share(), order_by=(StepRow.not_before, StepRow.id)).label("rank"),
+            func.row_number()
+            .over(partition_by=(_share(), StepRow.waiting_for), order_by=(StepRow.not_before, StepRow.id))
+            .label("rank"),
         )
         .join(CutRow, CutRow.id == StepRow.cut_id)
-        .where(*_parked(model_id), StepRow.priority == priority, *_able())
+        .where(StepRow.waiting_for.in_(models), _PARKED, StepRow.priority == priority, *_able())
         .subquery()
     )
     found = session.execute(
-        select(ranked.c.id, ranked.c.share).where(ranked.c.rank <= most).order_by(ranked.c.not_before, ranked.c.id)
+        select(ranked.c.id, ranked.c.share, ranked.c.model)
+        .where(ranked.c.rank <= most)
+        .order_by(ranked.c.not_before, ranked.c.id)
     ).all()
     waiting: dict[str, list[str]] = defaultdict(list)
-    for step_id, share in found:
+    model_of: dict[str, str] = {}
+    for step_id, share, model in found:
         waiting[share].append(step_id)
-    return waiting
+        model_of[step_id] = model
+    return waiting, model_of
 
 
-def _in_use_by_share(session: Session, model_id: str) -> Counter[str]:
+def _in_use_by_share(session: Session, engine: str) -> Counter[str]:
     used: Counter[str] = Counter()
-    jobs = select(JobRow.share, func.count()).where(JobRow.model == model_id, JobRow.state.in_(IN_FLIGHT))
+    jobs = select(JobRow.share, func.count()).where(JobRow.engine == engine, JobRow.state.in_(IN_FLIGHT))
     for share, count in session.execute(jobs.group_by(JobRow.share)):
         used[share] += count
     granted = (
         select(_share(), func.count())
         .select_from(StepRow)
         .join(CutRow, CutRow.id == StepRow.cut_id)
-        .where(StepRow.waiting_for == model_id, StepRow.state.in_((StepState.PUBLISHED, StepState.RUNNING)))
+        .where(StepRow.waiting_for.startswith(f"{engine}/", autoescape=True), _GRANTED)
         .group_by(_share())
     )
     for share, count in session.execute(granted):
         used[share] += count
     return used
+
+
+_GRANTED = StepRow.state.in_((StepState.PUBLISHED, StepState.RUNNING))
 
 
 def _free(session: Session, registry: Registry, model: Model, now: datetime, *, but: str = "") -> int:
@@ -240,23 +279,21 @@ def _free(session: Session, registry: Registry, model: Model, now: datetime, *, 
         now: The present moment.
         but: A step whose own grant is not counted.
     """
-    asked, engine_ask = AskRow.model == model.id, AskRow.engine == model.engine
-    steps, engine_steps = (
-        StepRow.waiting_for == model.id,
-        StepRow.waiting_for.startswith(f"{model.engine}/", autoescape=True),
-    )
-    return min(
-        _room(session, _Bounds.of(model.limits), JobRow.model == model.id, asked, steps, now, but),
-        _room(
-            session,
-            _Bounds.of(registry.accounts.get(model.engine)),
-            JobRow.engine == model.engine,
-            engine_ask,
-            engine_steps,
-            now,
-            but,
-        ),
-    )
+    return min(_model_room(session, model, now, but=but), _account_room(session, registry, model.engine, now, but=but))
+
+
+def _model_room(session: Session, model: Model | None, now: datetime, *, but: str = "") -> int:
+    if model is None:  # it has left the registry: its steps go on, and are routed anew
+        return _GRANTED_AT_ONCE
+    steps = StepRow.waiting_for == model.id
+    jobs, asks = JobRow.model == model.id, AskRow.model == model.id
+    return _room(session, _Bounds.of(model.limits), jobs, asks, steps, now, but)
+
+
+def _account_room(session: Session, registry: Registry, engine: str, now: datetime, *, but: str = "") -> int:
+    steps = StepRow.waiting_for.startswith(f"{engine}/", autoescape=True)
+    jobs, asks = JobRow.engine == engine, AskRow.engine == engine
+    return _room(session, _Bounds.of(registry.accounts.get(engine)), jobs, asks, steps, now, but)
 
 
 def _room(
@@ -270,9 +307,7 @@ def _room(
 ) -> int:
     if bounds.concurrent is None and bounds.per_minute is None:
         return _GRANTED_AT_ONCE
-    granted = _count(
-        session, StepRow, steps, StepRow.state.in_((StepState.PUBLISHED, StepState.RUNNING)), StepRow.id != but
-    )
+    granted = _count(session, StepRow, steps, _GRANTED, StepRow.id != but)
     room = _GRANTED_AT_ONCE
     if bounds.concurrent is not None:
         room = min(room, bounds.concurrent - granted - _count(session, JobRow, jobs, JobRow.state.in_(IN_FLIGHT)))

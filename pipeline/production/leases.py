@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, select, update
@@ -181,6 +181,18 @@ def park(row: StepRow, model_id: str | None) -> None:
     row.state, row.lease_owner, row.lease_expires_at = StepState.DUE, None, None
     row.published_at, row.waiting_for = None, model_id
     row.attempts -= 1
+
+
+def wait_until(studio: Studio, held: Claim, until: datetime, reason: str) -> None:
+    """Put a held step down until a moment, because nothing can be asked for it before; no attempt is used.
+
+    Raises:
+        StaleLease: If the claim no longer holds; nothing was changed.
+    """
+    with studio.database.write() as session:
+        row = held_step(session, held)
+        park(row, None)
+        row.error, row.not_before = reason[:4000], until
 
 
 def give_back(studio: Studio, held: Claim) -> None:

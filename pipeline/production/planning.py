@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,22 +22,23 @@ from pipeline.control.framing import framing_of
 from pipeline.control.keys import spec_key, take_key
 from pipeline.control.request import GenerationRequest, Image
 from pipeline.control.seeds import first_seed, take_seed
-from pipeline.engines.catalog import available, engine_class, works_remotely
-from pipeline.errors import DailiesError, NoModelAvailable
+from pipeline.engines.catalog import engine_class, works_remotely
+from pipeline.errors import DailiesError, NoModelAvailable, Trouble
 from pipeline.production.boards import Board, board_of
-from pipeline.production.leases import held_step
+from pipeline.production.choosing import NotNow, choose_model, given_up, soften
+from pipeline.production.jobs import drop_unasked
+from pipeline.production.leases import Parked, held_step, wait_until
 from pipeline.production.money import reserve
+from pipeline.production.phases import move_take
 from pipeline.production.rules import current_rules
-from pipeline.production.states import UNCOUNTED, USELESS_AGAIN, JobPhase, TakeState
+from pipeline.production.states import JobPhase, TakeState
 from pipeline.production.studio import Studio
 from pipeline.production.views import lock_cut
 from pipeline.production.work import Work
 from pipeline.registry.fit import Misfit
 from pipeline.registry.model import Model
-from pipeline.routing.decide import route
 from pipeline.routing.decision import RouteDecision
 from pipeline.routing.facts import shot_facts
-from pipeline.routing.stage import Stage
 from pipeline.store.tables import CutRow, JobRow, ShotRow, StepRow, TakeRow
 from pipeline.storyboard.schema import Shot
 
@@ -73,6 +75,7 @@ def plan_take(work: Work) -> Planned:
     Raises:
         NoModelAvailable: If no model may serve the shot today.
         BudgetRefused: If its price would go beyond a cap.
+        Parked: If every model that may is left alone at present; the step waits until the best may be tried again.
         StaleLease: If the step was taken over.
     """
     # Files and storage are asked before and between the transactions, not while the cut is locked.
@@ -83,6 +86,16 @@ def plan_take(work: Work) -> Planned:
             return _plan(work, stored)
         except _NotLookedUp as clip:
             stored[clip.sha256] = work.studio.artifacts.has(clip.sha256, ".mp4")
+        except NotNow as error:
+            # Not all at the same moment: only the first of them is the probe.
+            spread = int(hashlib.sha256(work.claim.step_id.encode()).hexdigest()[:8], 16) / 2**32
+            until = error.wait.until + timedelta(seconds=_SPREAD_S * spread)
+            wait_until(work.studio, work.claim, until, error.wait.reason)
+            raise Parked from error
+
+
+_SPREAD_S = 5.0
+"""Shots that wait for the same model look again within so many seconds of each other."""
 
 
 class _NotLookedUp(Exception):  # noqa: N818 - no fault
@@ -111,6 +124,12 @@ def _plan(work: Work, stored: Mapping[str, bool]) -> Planned:
                 facts = shot_facts(board.storyboard, board.shots[shot.key])
                 reserve(studio, session, cut, take, facts.max_cost_micro_usd)
                 take.state = TakeState.GENERATING
+        elif take.state == TakeState.PLANNED and job is not None and job.state == JobPhase.WAITING:
+            reason = given_up(studio, session, cut, shot, board, take)
+            if reason:
+                drop_unasked(studio, session, take, job)
+                move_take(studio, take, TakeState.FAILED, reason)
+                take.trouble = Trouble.TRANSIENT
         suffixes = {picture.sha256: picture.suffix for picture in board.pictures.values()}
         if before is not None and before.last_frame_sha256:
             suffixes[before.last_frame_sha256] = ".png"
@@ -195,16 +214,42 @@ def _new_take(
 ) -> TakeRow:
     studio, payload = work.studio, work.claim.payload
     candidate, attempt = int(payload["candidate"]), int(payload["attempt"])
+    chosen = choose_model(studio, session, cut, shot, board, candidate, attempt)
+    for model in chosen.adoptable:
+        take = _take_of(work, session, cut, shot, board, before, chosen.decision, model)
+        _adopt(work, session, take, shot, candidate, stored)
+        if take.source_take_id is not None:
+            return take
+    if chosen.wait is not None:
+        raise NotNow(chosen.wait)
+    if chosen.model is None:
+        raise NoModelAvailable("no model may serve the shot.", where=shot.key)
+    return _take_of(work, session, cut, shot, board, before, chosen.decision, chosen.model)
+
+
+def _take_of(
+    work: Work,
+    session: Session,
+    cut: CutRow,
+    shot: ShotRow,
+    board: Board,
+    before: TakeRow | None,
+    decision: RouteDecision,
+    model: Model,
+) -> TakeRow:
+    """Return a new take by one model; nothing is written."""
+    studio, payload = work.studio, work.claim.payload
+    candidate, attempt = int(payload["candidate"]), int(payload["attempt"])
     written = board.shots[shot.key]
-    decision, model = _choose(work, session, cut, shot, board, candidate)
     version = engine_class(model.engine).version
     first = first_seed(board.storyboard, written)
     # A person's retry asks for other pictures than the rounds before gave.
     seed = take_seed(first, attempt=attempt + shot.round * shot.max_attempts, candidate=candidate)
-    compiled = _compile(board, written, model, seed, before)
+    mild, changes = soften(studio, written, decision)
+    compiled = _compile(board, mild, model, seed, before)
     _, gate_hash = gate_of(board, written, decision.tier_used.value)
-    chosen = decision.candidate(model.id)
-    take = TakeRow(
+    option = decision.candidate(model.id)
+    return TakeRow(
         id=studio.new_id(),
         shot_id=shot.id,
         cut_id=cut.id,
@@ -221,57 +266,11 @@ def _new_take(
         gate_hash=gate_hash,
         request=compiled.request.model_dump(mode="json"),
         routing=decision.model_dump(mode="json"),
-        price_micro_usd=(chosen.worst_micro_usd if chosen else None) or 0,
+        price_micro_usd=(option.worst_micro_usd if option else None) or 0,
         charged_micro_usd=0,
-        facts={"notes": list(compiled.notes)},
+        facts={"notes": [*changes, *compiled.notes]},
         created_at=studio.clock(),
     )
-    if shot.round == 0 and attempt == 0:
-        _adopt(work, session, take, shot, candidate, stored)
-    return take
-
-
-def _choose(
-    work: Work, session: Session, cut: CutRow, shot: ShotRow, board: Board, candidate: int
-) -> tuple[RouteDecision, Model]:
-    """Route the shot with today's prices; each engine failure in this round moves on to the next model."""
-    rules = current_rules(work.studio.settings)
-    written = board.shots[shot.key]
-    decision = route(
-        shot_facts(board.storyboard, written),
-        stage=Stage(cut.stage),
-        registry=rules.registry,
-        table=rules.table,
-        available_engines=available(work.studio.settings.environment),
-        today=work.studio.clock().date(),
-    )
-    if not decision.chain:
-        refused = "; ".join(f"{each.model}: {each.reason}" for each in decision.candidates)
-        raise NoModelAvailable(
-            f"no model may serve tier {decision.tier_used} ({refused or 'the routing table names none'}).",
-            where=shot.key,
-            remedy="`dailies route` explains it; `dailies doctor` says what is not configured.",
-        )
-    failed = session.execute(
-        select(TakeRow.model, TakeRow.trouble, TakeRow.reason)
-        .where(
-            TakeRow.shot_id == shot.id,
-            TakeRow.round == shot.round,
-            TakeRow.candidate == candidate,
-            TakeRow.state == TakeState.FAILED,
-        )
-        .order_by(TakeRow.attempt)
-    ).all()
-    useless = {model: reason for model, trouble, reason in failed if trouble in USELESS_AGAIN}
-    chain = [each for each in decision.chain if each not in useless]
-    if not chain:
-        raise NoModelAvailable(
-            f"no model is left for it: {'; '.join(f'{model}: {reason}' for model, reason in useless.items())}",
-            where=shot.key,
-            remedy="Change what is named there, then retry the shot.",
-        )
-    failures = sum(trouble not in UNCOUNTED and model not in useless for model, trouble, _ in failed)
-    return decision, rules.registry.get(chain[min(failures, len(chain) - 1)])
 
 
 def _compile(board: Board, written: Shot, model: Model, seed: int, before: TakeRow | None) -> Compiled:

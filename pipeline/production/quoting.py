@@ -8,9 +8,10 @@ from datetime import date
 
 from pipeline.engines.catalog import available
 from pipeline.production.rules import current_rules
-from pipeline.routing.decide import require_routes, route
+from pipeline.routing.decide import Experience, require_routes, route
 from pipeline.routing.decision import RouteDecision
 from pipeline.routing.facts import ShotFacts, shot_facts
+from pipeline.routing.motion import motion_of
 from pipeline.routing.quote import Quote, quote, require_budget
 from pipeline.routing.stage import Stage
 from pipeline.settings import Settings
@@ -45,6 +46,7 @@ def quote_boards(
     today: date,
     budget: MicroUsd | None = None,
     require: bool = True,
+    experience: Experience | None = None,
 ) -> list[Quoted]:
     """Route and quote storyboards; shots that ask the same get the same answer, worked out once.
 
@@ -55,6 +57,8 @@ def quote_boards(
         today: The UTC day, for prices and retirement.
         budget: What each may cost at most, beside its own limit.
         require: Refuse work that can't begin: shots without a model, or a cost beyond a limit.
+        experience: How models do at present, to be told with the routes; no price depends on it under the strategy
+            ``table``.
 
     Raises:
         NoModelAvailable: If a shot has no model; names them all and what to configure.
@@ -75,6 +79,7 @@ def quote_boards(
                     table=rules.table,
                     available_engines=engines,
                     today=today,
+                    experience=experience,
                 )
         routes = {shot_id: known[alike] for shot_id, alike in facts.items()}
         result = Quoted(routes, quote(storyboard, routes, rules.table, budget=budget, facts=facts))
@@ -93,6 +98,7 @@ def _facts(storyboard: Storyboard) -> dict[str, ShotFacts]:
     for shot in storyboard.enabled_shots:
         # All of a shot that shot_facts() reads; a thousand shots of a campaign differ only in their words.
         asks = (
+            motion_of("static", shot.prompt, *(who.action for who in shot.characters)),
             (shot.tier, shot.mode, shot.duration_s, shot.camera, shot.location, shot.props, shot.references),
             (len(shot.dialogue), shot.ambience, shot.sound, tuple(who.id for who in shot.characters)),
             (shot.first_frame, shot.last_frame, shot.continues, shot.models),

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipeline.routing.facts import Frozen
 from pipeline.routing.stage import Stage
+from pipeline.routing.switching import Choice
 from pipeline.storyboard.schema import ContentClass, Tier
 from pipeline.units import FREE, MicroUsd
 
@@ -44,7 +45,7 @@ class Candidate(Frozen):
 
     Attributes:
         model: Its id.
-        rank: Its place in the ranking, from 1.
+        rank: Its place in the ranking, from 1, after rules and the strategy.
         eligible: Whether it may serve the shot.
         role: Its part in the decision.
         reason: Why it is refused, or what its part is, in words.
@@ -52,6 +53,8 @@ class Candidate(Frozen):
         planned: What it would be asked for.
         expected_micro_usd: What one take most likely costs.
         worst_micro_usd: What one take may cost at most.
+        table_rank: Its place in the table's own ranking, from 1; 0 if the table does not rank it.
+        health: How its provider does at present; empty if nobody asked.
     """
 
     model: str
@@ -63,6 +66,8 @@ class Candidate(Frozen):
     planned: Planned | None = None
     expected_micro_usd: MicroUsd | None = None
     worst_micro_usd: MicroUsd | None = None
+    table_rank: int = 0
+    health: str = ""
 
 
 class RouteDecision(Frozen):
@@ -84,6 +89,9 @@ class RouteDecision(Frozen):
         expected_micro_usd: What one take of the first model most likely costs.
         worst_micro_usd: What one take of the first model may cost at most.
         chain_worst_micro_usd: What one take of the dearest model of the chain may cost at most.
+        strategy: How the models were put in order.
+        rules: Names of the table's rules that held.
+        choice: The model of one take, its place in the chain and why the earlier ones were left; only on a take.
     """
 
     shot_id: str
@@ -101,6 +109,9 @@ class RouteDecision(Frozen):
     expected_micro_usd: MicroUsd = FREE
     worst_micro_usd: MicroUsd = FREE
     chain_worst_micro_usd: MicroUsd = FREE
+    strategy: Literal["table", "learned"] = "table"
+    rules: tuple[str, ...] = ()
+    choice: Choice | None = None
 
     @property
     def model(self) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.routing.motion import Motion, motion_of
 from pipeline.storyboard import vocabulary
 from pipeline.storyboard.schema import ContentClass, Mode, Shot, Storyboard, Tier
 from pipeline.units import MicroUsd, usd
@@ -37,6 +38,7 @@ class ShotFacts(Frozen):
         camera_size: Shot size, a word of the vocabulary where it is known.
         camera_move: Move, likewise.
         camera_angle: Angle, likewise.
+        motion: What moves most in it.
         continues: Id of the shot that it continues, or nothing.
         pin: Only this model.
         allow: Only these models, if any is named.
@@ -61,6 +63,7 @@ class ShotFacts(Frozen):
     camera_size: str = "medium"
     camera_move: str = "static"
     camera_angle: str = "eye-level"
+    motion: Motion = Motion.STILL
     continues: str | None = None
     pin: str = ""
     allow: tuple[str, ...] = ()
@@ -82,6 +85,7 @@ def shot_facts(storyboard: Storyboard, shot: Shot) -> ShotFacts:
     camera = storyboard.camera_of(shot)
     models = storyboard.models_of(shot)
     cap = storyboard.max_cost_of(shot)
+    move = vocabulary.canonical_move(camera.move) or camera.move
     return ShotFacts(
         shot_id=shot.id,
         content_class=storyboard.content_class,
@@ -96,8 +100,9 @@ def shot_facts(storyboard: Storyboard, shot: Shot) -> ShotFacts:
         characters=tuple(who.id for who in shot.characters),
         references=len(storyboard.references_of(shot)),
         camera_size=vocabulary.canonical_size(camera.size) or camera.size,
-        camera_move=vocabulary.canonical_move(camera.move) or camera.move,
+        camera_move=move,
         camera_angle=vocabulary.canonical_angle(camera.angle) or camera.angle,
+        motion=motion_of(move, shot.prompt, *(who.action for who in shot.characters)),
         continues=shot.continues,
         pin=models.pin,
         allow=models.allow,

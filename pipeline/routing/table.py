@@ -5,20 +5,18 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from pipeline.registry.files import content_hash
+from pipeline.routing.health import BreakerRule
+from pipeline.routing.learned import Learning
+from pipeline.routing.rules import Part, Rule
 from pipeline.routing.stage import Stage
+from pipeline.routing.switching import Switching
 from pipeline.storyboard.schema import ContentClass, Tier
 
 Ranked = Annotated[tuple[Annotated[str, StringConstraints(min_length=3)], ...], Field(max_length=100)]
 """Model ids, best first."""
-
-
-class Part(BaseModel):
-    """Base of the table's parts: immutable, unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class StageRule(Part):
@@ -56,13 +54,38 @@ class RoutingTable(Part):
     """Ranked models per tier, for content classes that don't name their own."""
     classes: dict[ContentClass, dict[Tier, Ranked]] = Field(default_factory=dict)
     """Ranked models of one content class; tiers left out are the default's."""
+    rules: Annotated[tuple[Rule, ...], Field(max_length=200)] = ()
+    """Rules over the rankings, in the order in which they apply."""
+    switching: Switching = Switching()
+    """When a shot goes from one model to the next."""
+    breaker: BreakerRule = BreakerRule()
+    """When a model is left alone because its provider does not deliver."""
+    strategy: Literal["table", "learned"] = "table"
+    """Order of the models that remain: the table's own, or the least expected true cost per accepted take."""
+    learned: Learning = Learning()
+    """How learned routing weighs what it has seen."""
     notes: Annotated[str, StringConstraints(max_length=4000)] = ""
     """For people."""
+
+    @field_validator("rules")
+    @classmethod
+    def _names_differ(cls, value: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        names = [rule.name for rule in value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            message = f"two rules are named {twice}"
+            raise ValueError(message)
+        return value
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the content."""
         return content_hash(self.model_dump(mode="json", exclude={"notes"}))
+
+    @cached_property
+    def switching_used(self) -> Switching:
+        """When a shot goes to another model; a learned order counts rejections itself, with the attempts left."""
+        return self.switching if self.strategy == "table" else self.switching.model_copy(update={"rejections": None})
 
     def tier_used(self, asked: Tier, stage: Stage) -> Tier:
         """Return the tier that a stage uses for a shot."""
