@@ -311,11 +311,50 @@ def _extra(word: str) -> Extra:
         raise typer.BadParameter(message, param_hint="--with") from None
 
 
-@app.command(rich_help_panel=MACHINE)
+models_app = typer.Typer()
+app.add_typer(models_app, name="models", rich_help_panel=MACHINE)
+
+
+@models_app.callback(invoke_without_command=True)
 def models(*, json: AsJson = False) -> requests.Models:
     """List the models with today's prices, and what each still needs."""
     del json
     return requests.Models()
+
+
+@models_app.command()
+def review(*, json: AsJson = False) -> requests.ReviewModels:
+    """List what should be looked at in the registry.
+
+    What your overlay changes; what is gone or goes within 30 days; prices that are missing, that nobody compared with
+    the provider's page, or that were last compared more than 90 days ago.
+    """
+    del json
+    return requests.ReviewModels()
+
+
+@models_app.command()
+def refresh(
+    engine: Annotated[
+        list[str] | None,
+        typer.Option("--engine", metavar="NAME", help="Only this engine's; may be given again. All that can be read."),
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write", metavar="FILE", help="The overlay to write the published prices into.", show_default=False
+        ),
+    ] = None,
+    *,
+    json: AsJson = False,
+) -> requests.RefreshModels:
+    """Compare prices with those that OpenRouter and fal publish, and show the differences.
+
+    Nothing is written without --write. Then the file holds the new prices, from today on, and those that were
+    confirmed, with today's date; set DAILIES_REGISTRY to it to use them.
+    """
+    del json
+    return requests.RefreshModels(tuple(engine or ()), write)
 
 
 @app.command(rich_help_panel=MACHINE)

@@ -31,6 +31,8 @@ CONTROLLERS: Final[Mapping[type[Request], str]] = MappingProxyType(
         requests.Up: "console.controllers.stack:up",
         requests.Watcher: "console.controllers.stack:watcher",
         requests.Models: "console.controllers.models:models",
+        requests.ReviewModels: "console.controllers.models:review_models",
+        requests.RefreshModels: "console.controllers.models:refresh_models",
         requests.Doctor: "console.controllers.doctor:doctor",
     }
 )

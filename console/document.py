@@ -44,17 +44,26 @@ def page() -> str:
     """Return the page."""
     root: Any = typer.main.get_command(app)
     parts = [_INTRODUCTION, f"{root.help}\n"]
-    commands: dict[str, Any] = root.commands
+    commands = dict(_commands(root))
     panels: dict[str, list[tuple[str, str]]] = {}
     for name, command in commands.items():
-        link = f"[`dailies {name}`](#dailies-{name})"
-        panels.setdefault(command.rich_help_panel, []).append((link, _first_sentence(command.help)))
+        link = f"[`dailies {name}`](#dailies-{name.replace(' ', '-')})"
+        panel = command.rich_help_panel or commands[name.split()[0]].rich_help_panel
+        panels.setdefault(panel, []).append((link, _first_sentence(command.help)))
     for panel, rows in panels.items():
         parts.append(f"**{panel}**\n\n{table(('command', 'does'), rows)}\n")
     parts += ["## Exit codes\n", table(("code", "meaning"), _CODES) + "\n", "## For scripts\n", _JSON]
     for name, command in commands.items():
         parts += _command(name, command)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its words; a group's own command comes before those below it."""
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
 
 
 def _command(name: str, command: Any) -> Iterator[str]:

@@ -165,5 +165,18 @@ class Models(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewModels(Request):
+    """What a person should look at in the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshModels(Request):
+    """Compare prices with those that providers publish; ``write`` names the overlay to write them into."""
+
+    engines: tuple[str, ...]
+    write: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Doctor(Request):
     """Check the environment."""

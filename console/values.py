@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.registry.model import Model
+from pipeline.registry.refresh import Comparison
 
 
 class Level(StrEnum):
@@ -51,6 +52,21 @@ class ListedModel:
     tiers: tuple[str, ...]
     rates: tuple[str, ...]
     why_not: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """An engine's prices, compared with those that are published.
+
+    Attributes:
+        engine: The engine.
+        source: Where they are published.
+        comparisons: Each model, the changed ones first.
+    """
+
+    engine: str
+    source: str
+    comparisons: tuple[Comparison, ...]
 
 
 @dataclass(frozen=True, slots=True)
