@@ -36,21 +36,24 @@ def current_rules(settings: Settings) -> Rules:
     Raises:
         ConfigurationError: If a file is wrong; names it, the field and the remedy.
     """
-    registry = _current(
-        "registry", settings.registry_overlay, lambda: _checked(load_registry(settings.registry_overlay))
-    )
+    registry = _current("registry", settings.registry_overlay, lambda: _registry(settings.registry_overlay))
     table = _current("table", settings.routing_overlay, lambda: load_table(settings.routing_overlay))
     return Rules(registry, table)
 
 
-def _checked(registry: Registry) -> Registry:
-    """Return a registry in which every engine understands what is said of the wire of its models.
+def _registry(overlay: Path | None) -> Registry:
+    """Return the registry, in which every engine understands what an overlay says of the wire of its models.
+
+    What is shipped is looked at by a test: asking an engine imports it, and a command imports none it does not use.
 
     Raises:
-        ConfigurationError: Naming the first model of which it does not.
+        ConfigurationError: Naming the first model of which an engine does not.
     """
+    registry = load_registry(overlay)
+    shipped = load_registry() if overlay is not None else registry
     for model in registry.models.values():
-        if not model.wire:
+        known = shipped.find(model.id)
+        if not model.wire or (known is not None and known.wire == model.wire):
             continue
         engine = engine_class(model.engine)
         faults = engine.check_wire(model.wire) if issubclass(engine, RemoteEngine) else ("it renders on this machine",)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.engines.base import RemoteEngine
+from pipeline.engines.catalog import engine_class
 from pipeline.errors import ConfigurationError
 from pipeline.production.rules import current_rules
+from pipeline.registry.load import load_registry
+from pipeline.registry.model import Model
 from pipeline.settings import read_settings
 
 OVERLAY = """\
@@ -35,3 +41,29 @@ def test_a_wire_that_its_engine_does_not_understand_is_refused_naming_model_and_
 
 def test_a_wire_that_its_engine_understands_is_taken(tmp_path: Path) -> None:
     assert rules(tmp_path, "{seed: true}")
+
+
+def test_every_shipped_wire_is_understood_by_its_engine() -> None:
+    models = [model for model in load_registry().models.values() if model.wire]
+
+    faults = {model.id: _faults(model) for model in models}
+
+    assert models
+    assert not {name: said for name, said in faults.items() if said}
+
+
+def _faults(model: Model) -> tuple[str, ...]:
+    engine = engine_class(model.engine)
+    assert issubclass(engine, RemoteEngine)
+    return engine.check_wire(model.wire)
+
+
+def test_the_shipped_registry_is_read_without_importing_an_engine() -> None:
+    code = (
+        "import sys\nfrom pipeline.production.rules import current_rules\nfrom pipeline.settings import read_settings\n"
+        "current_rules(read_settings({}))\nprint('pipeline.engines.fal' in sys.modules)"
+    )
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert said.stdout.strip() == "False"
