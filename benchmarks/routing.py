@@ -236,10 +236,9 @@ def _print(tallies: dict[str, Tally]) -> None:
     best = tallies["oracle"]
     for name, each in tallies.items():
         dollars, true = each.per_accepted / best.per_accepted - 1, each.true_cost / best.true_cost - 1
-        print(
-            f"  {name:25} ${each.per_accepted:5.3f} per accepted shot ({dollars:+7.1%}), "
-            f"completed {each.completion:6.2%}, true cost per shot ${each.true_cost:5.3f} ({true:+7.1%}), {each.takes / each.shots:4.2f} takes"
-        )
+        said = f"${each.per_accepted:5.3f} per accepted shot ({dollars:+7.1%}), completed {each.completion:6.2%}"
+        cost = f"true cost per shot ${each.true_cost:5.3f} ({true:+7.1%})"
+        print(f"  {name:25} {said}, {cost}, {each.takes / each.shots:4.2f} takes")
 
 
 if __name__ == "__main__":

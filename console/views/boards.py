@@ -141,6 +141,8 @@ def _why(candidate: Candidate) -> Text:
     said = line(candidate.reason)
     if candidate.expected_micro_usd is not None:
         said.append(f"; a take {format_usd(candidate.expected_micro_usd)}")
+    if candidate.health and not candidate.health.startswith("healthy"):
+        said.append_text(line(f"; {candidate.health}", "yellow"))
     for note in candidate.notes:
         said.append_text(line(f"; {note}", "dim"))
     return said

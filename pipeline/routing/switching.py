@@ -268,13 +268,22 @@ def choose(
     if not options:
         return Exhausted(left)
     usable = [each for each in options if standings.get(each, HEALTHY).usable]
+    # A shot that has waited for an engine in vain is not the one to probe it, while another can serve the shot.
+    in_vain = {_engine(each.model) for each in history if each.result is Result.OUTAGE}
+    ready = [
+        each
+        for each in usable
+        if _engine(each) not in in_vain or standings.get(each, HEALTHY).breaker is Breaker.CLOSED
+    ]
+    usable = ready or usable
     best = options[0]
     standing = standings.get(best, HEALTHY)
     hurried = hours_left is not None and hours_left < rule.outage.hurry_h
     if not usable:
         return _all_left_alone(options, standings, rule, now)
     soon = standing.until is not None and standing.until - now <= timedelta(seconds=rule.outage.wait_s)
-    if best not in usable and soon and not hurried and standing.until is not None:
+    patient = not hurried and _engine(best) not in in_vain
+    if best not in usable and soon and patient and standing.until is not None:
         return Wait(standing.until, f"{best} is the best for it and is {standing}")
     model = usable[0]
     passed = tuple(Left(model=each, why=str(standings.get(each, HEALTHY))) for each in options[: options.index(model)])
@@ -287,6 +296,10 @@ def choose(
         passed_over=passed,
         softened=softened,
     )
+
+
+def _engine(model: str) -> str:
+    return model.split("/", 1)[0]
 
 
 def _insisted(tried: Tried, left: Sequence[Left]) -> bool:
