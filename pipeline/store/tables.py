@@ -194,6 +194,8 @@ class TakeRow(Base):
             "cancelled",
         ),
         UniqueConstraint("shot_id", "number"),
+        # The last verdicts on a model, of which learned routing follows.
+        Index("ix_takes_model_created_at", "model", "created_at"),
         CheckConstraint("price_micro_usd >= 0 AND charged_micro_usd >= 0", name="money_not_negative"),
     )
 
@@ -252,6 +254,8 @@ class JobRow(Base):
         ),
         Index("ix_jobs_state_next_poll_at", "state", "next_poll_at"),
         Index("ix_jobs_model_state", "model", "state"),
+        # The last outcomes of a model, of which its circuit breaker follows.
+        Index("ix_jobs_model_ended_at", "model", "ended_at"),
         Index("ix_jobs_lease_owner", "lease_owner"),
     )
 
