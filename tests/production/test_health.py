@@ -9,10 +9,13 @@ import pytest
 
 from pipeline.errors import Trouble
 from pipeline.production.health import evidence, standings
+from pipeline.production.quoting import quote_boards
 from pipeline.production.rules import current_rules
 from pipeline.production.sweep import sweep
+from pipeline.routing.decide import Experience
 from pipeline.routing.health import Breaker, Standing
 from pipeline.routing.learned import Evidence
+from pipeline.routing.stage import Stage
 from tests.support.farm import FAST, FINE, Made
 from tests.support.production import Fate, board
 from tests.support.remote import RemoteProduction, open_remote, remote_surroundings
@@ -158,3 +161,24 @@ def test_a_take_that_its_provider_does_not_accept_goes_elsewhere_after_a_while(r
     assert (second.state, second.model) == ("accepted", "animatic/painted")
     assert remote.provider.jobs == dict[str, Made]()
     remote.books_agree()
+
+
+def test_an_explained_route_tells_how_providers_do(remote: RemoteProduction) -> None:
+    routed(remote, FAST, FINE)
+    ended(remote, 3, remote.provider.fail, name="bad")
+    studio = remote.base.studio
+    with studio.database.read() as session:
+        known = standings(session, (FAST, FINE), current_rules(studio.settings).table, studio.clock())
+
+    [quoted] = quote_boards(
+        studio.settings,
+        [board(1, name="asked").storyboard],
+        stage=Stage.PREVIEW,
+        today=studio.clock().date(),
+        experience=Experience(known),
+    )
+
+    said = {each.model: each.health for each in quoted.decisions[0].candidates}
+    assert said[FAST].startswith("left alone until 20:00:")
+    assert "the farm says failed" in said[FAST]
+    assert said[FINE].startswith("healthy")
