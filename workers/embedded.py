@@ -1,4 +1,4 @@
-"""The embedded stack: a redis-server, a Celery worker and a watcher of this machine's own, started, tended and ended.
+"""The embedded stack: redis-server, a Celery worker, its beat and a watcher, started, tended and ended here.
 
 The broker it starts is as disposable as any: everything that matters is in the database. The stack lives in
 ``DAILIES_HOME``; a second ``dailies`` command in the same home uses the one that runs.
@@ -116,6 +116,7 @@ class EmbeddedStack:
             self._start_redis()
         if self._with_worker:
             self._start_worker()
+            self._start_beat()
             if asks_providers(self._settings):
                 self._start_watcher()
         self._note()
@@ -136,6 +137,8 @@ class EmbeddedStack:
                     self._start_redis(self._broker_url)
                 case "watcher":
                     self._start_watcher()
+                case "beat":
+                    self._start_beat()
                 case _:
                     self._start_worker()
             self._note()
@@ -144,7 +147,7 @@ class EmbeddedStack:
         """End every process that was started here, gently, then by force."""
         if not self._owner:
             return
-        for name in ("worker", "watcher", "redis"):
+        for name in ("beat", "worker", "watcher", "redis"):
             child = self._children.pop(name, None)
             if child is None:
                 continue
@@ -254,7 +257,16 @@ class EmbeddedStack:
                 sys.executable, "-m", "celery", "--app", "workers.app", "--quiet", "worker",
                 "--queues", ",".join(QUEUES), "--concurrency", str(slots), "--hostname", "embedded@%h",
                 "--loglevel", "INFO", "--without-mingle", "--without-gossip",
-                "--beat", "--schedule", str(self._settings.home / "beat-schedule"),
+            ],
+        )  # fmt: skip
+
+    def _start_beat(self) -> None:
+        # Not as the worker's child: nobody would notice that it is gone, and without sweeps what is lost stays so.
+        self._spawn(
+            "beat",
+            [
+                sys.executable, "-m", "celery", "--app", "workers.app", "--quiet", "beat", "--loglevel", "WARNING",
+                "--pidfile", "", "--schedule", str(self._settings.home / "beat-schedule"),
             ],
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
@@ -25,7 +25,7 @@ from pipeline.production.states import IN_FLIGHT, RESTING_CUTS, StepState
 from pipeline.production.studio import Studio
 from pipeline.registry.load import Registry
 from pipeline.registry.model import Limits, Model
-from pipeline.store.tables import AskRow, Base, CutRow, JobRow, LaneRow, StepRow
+from pipeline.store.tables import AskRow, Base, CutRow, JobRow, LaneRow, StepRow, TakeRow
 
 MINUTE = timedelta(seconds=60)
 _BLOCKED_S, _BLOCKED_AT_MOST_S = 2.0, 300.0
@@ -117,14 +117,35 @@ def grant(studio: Studio) -> list[StepMessage]:
     by_engine: dict[str, list[str]] = defaultdict(list)
     for model_id in sorted(each for each in wanted if each is not None):
         by_engine[model_id.split("/", 1)[0]].append(model_id)
-    registry = current_rules(studio.settings).registry
+    rules = current_rules(studio.settings)
     messages: list[StepMessage] = []
     for engine, models in by_engine.items():
         with studio.database.write() as session:
             lane, now = lane_of(session, engine), studio.clock()
             if lane.blocked_until is None or lane.blocked_until <= now:
-                messages += _grant_engine(session, registry, engine, models, now)
+                usable = [each for each in models if may_ask(session, each, rules.table, now)]
+                _send_on(session, [each for each in models if each not in usable])
+                messages += _grant_engine(session, rules.registry, engine, usable, now)
     return messages
+
+
+def _send_on(session: Session, models: Sequence[str]) -> None:
+    """Let parked steps whose model is left alone at present be routed anew, unless they were asked for already."""
+    if not models:
+        return
+    asked = (
+        select(JobRow.take_id)
+        .join(TakeRow, TakeRow.id == JobRow.take_id)
+        .where(TakeRow.intent == StepRow.key, JobRow.asked_at.is_not(None))
+    )
+    unasked = (
+        select(StepRow.id)
+        .where(StepRow.waiting_for.in_(models), _PARKED, ~asked.exists())
+        .order_by(StepRow.not_before, StepRow.id)
+        .limit(_GRANTED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(update(StepRow).where(StepRow.id.in_(unasked)).values(waiting_for=None))
 
 
 def _grant_engine(

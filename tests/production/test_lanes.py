@@ -492,3 +492,14 @@ def test_prices_of_the_simulated_models_are_what_is_said(remote: RemoteProductio
     remote.run()
 
     assert remote.charged() == FAST_PRICE
+
+
+def test_steps_that_wait_for_a_model_that_is_left_alone_are_routed_anew(remote: RemoteProduction) -> None:
+    submitted(remote, 5, "board")
+    remote.deliver()
+    assert parked(remote) == 3
+
+    with mock.patch("pipeline.production.lanes.may_ask", return_value=False):
+        sweep(remote.base.studio)
+
+    assert parked(remote) == 0
