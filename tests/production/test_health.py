@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Trouble
+from pipeline.production import asking
 from pipeline.production.health import evidence, standings
+from pipeline.production.leases import Parked
+from pipeline.production.planning import plan_take
 from pipeline.production.quoting import quote_boards
 from pipeline.production.rules import current_rules
 from pipeline.production.sweep import sweep
+from pipeline.production.work import Work
 from pipeline.routing.decide import Experience
 from pipeline.routing.health import Breaker, Standing
 from pipeline.routing.learned import Evidence
@@ -182,3 +186,20 @@ def test_an_explained_route_tells_how_providers_do(remote: RemoteProduction) -> 
     assert said[FAST].startswith("left alone until 20:00:")
     assert "the farm says failed" in said[FAST]
     assert said[FINE].startswith("healthy")
+
+
+def test_of_two_workers_that_both_planned_the_probe_one_asks(remote: RemoteProduction) -> None:
+    routed(remote, FAST)
+    ended(remote, 3, remote.provider.fail, name="bad")
+    remote.base.clock.advance(60)
+    asked = len(remote.provider.asked)
+    remote.base.submit(board(2, name="two"))
+    claims = [remote.base.claim(remote.base.deliver().step_id) for _ in range(2)]
+    works = [Work(remote.base.studio, held, Path(), lambda _share: None) for held in claims if held is not None]
+
+    planned = [plan_take(work) for work in works]
+    asking.ask(works[0], planned[0])
+    with pytest.raises(Parked):
+        asking.ask(works[1], planned[1])
+
+    assert len(remote.provider.asked) - asked == 1
