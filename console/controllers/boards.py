@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from console import requests
 from console.answer import Answer
-from console.controllers.office import has_work
 from console.desk import Desk
 from console.documents import boards as documents
 from console.views import boards as views
@@ -78,6 +77,8 @@ def _experience(desk: Desk) -> Experience | None:
 
     What a shot's own content class has taught is left out: an explanation is of all shots at once.
     """
+    from console.controllers.office import has_work  # noqa: PLC0415 - imports SQLAlchemy
+
     if not has_work(desk.settings):
         return None
     from pipeline.production.health import standings  # noqa: PLC0415 - imports SQLAlchemy

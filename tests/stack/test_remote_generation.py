@@ -138,7 +138,8 @@ def test_a_cancel_reaches_the_provider_and_stops_spending(tmp_path: Path) -> Non
         run.wait(cut, lambda _: all_known(run))
 
         steer.cancel(run.studio, cut)
-        status = run.wait(cut, lambda _: all(job.state == JobPhase.ENDED for job in jobs(run)))
+        run.wait(cut, lambda _: all(job.state == JobPhase.ENDED for job in jobs(run)))
+        status = run.finish(cut)
 
         assert status.state == CutState.CANCELLED
         assert {take.state for shot in status.shots for take in shot.takes} == {TakeState.CANCELLED}
