@@ -198,6 +198,10 @@ class IllegalTransition(DailiesError):  # noqa: N818 - reads as what it is
     """A state machine was asked for a move that its table does not have."""
 
 
+class AnothersJob(DailiesError):  # noqa: N818 - reads as what it is
+    """A provider's job that was taken for one take's is known to be another's."""
+
+
 class StaleLease(DailiesError):  # noqa: N818 - reads as what it is
     """The step was taken over by another worker; this one's result is not used."""
 

@@ -37,7 +37,8 @@ from workers.stackfile import OwnerLock, StackFile, read_stackfile, remove_stack
 log = logging.getLogger(__name__)
 
 _START_S = 20.0
-_STOP_S = 15.0
+_STOP_S = 35.0
+"""Longer than a worker or a watcher takes to end what it does."""
 
 
 @dataclass(slots=True)

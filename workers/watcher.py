@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 
+from pipeline.engines.catalog import available
 from pipeline.engines.http import Wire
 from pipeline.errors import BackendUnavailable, ConfigurationError, StaleLease
 from pipeline.production.lanes import grant
@@ -39,14 +40,17 @@ from workers.composition import make_studio
 
 log = logging.getLogger(__name__)
 
-LOOKS = 64
-"""Jobs that are looked at at the same time."""
+LOOKS = 1000
+"""Jobs that are looked at at the same time; few of them are asked for or collected at once (see Looker)."""
 POLLS_PER_S = 200.0
 """With more jobs than can be polled at this pace, each is polled less often."""
 CLAIMED_AT_ONCE = 500
 MOST_JOBS = 20_000
 """Jobs that one watcher follows; more are left to others."""
-DRAIN_S = 20.0
+_LEFT_BEHIND_S = 3600.0
+"""A download that nothing was written to for so long is nobody's."""
+
+DRAIN_S = 10.0
 """Looks under way may end for so long when the watcher is asked to stop."""
 OUTAGE_S = 5.0
 _TICK_S = 1.0
@@ -101,6 +105,7 @@ class Watcher:
     async def run(self) -> None:
         """Follow jobs until :meth:`stop` is called."""
         loop = asyncio.get_running_loop()
+        _clear_scratch(self._studio)
         loop.set_default_executor(ThreadPoolExecutor(max_workers=12, thread_name_prefix="watcher"))
         async with Wire.from_settings(self._studio.settings) as wire:
             self._looker = Looker(self._studio, wire, self.name, self._lease_s, send_every_s=_SEND_EVERY_S)
@@ -131,6 +136,10 @@ class Watcher:
                 if job is None or stale or take_id in self._busy:
                     continue
                 await free.acquire()
+                job = self._jobs.get(take_id)  # as it is now: that may have taken a while
+                if job is None or job.fence != fence:
+                    free.release()
+                    continue
                 self._busy.add(take_id)
                 task = asyncio.create_task(self._look(job))
                 looks.add(task)
@@ -211,7 +220,13 @@ class Watcher:
             room = min(CLAIMED_AT_ONCE, self._most - len(self._jobs))
             async with self._counting:
                 claimed = await asyncio.to_thread(
-                    claim_jobs, self._studio, self.name, room, lease_s=self._lease_s, cut_id=self._cut_id
+                    claim_jobs,
+                    self._studio,
+                    self.name,
+                    room,
+                    lease_s=self._lease_s,
+                    cut_id=self._cut_id,
+                    engines=self._able(),
                 )
                 now = self._studio.clock()
                 for job in claimed:
@@ -220,6 +235,10 @@ class Watcher:
             if len(claimed) < room:
                 return
 
+    def _able(self) -> list[str]:
+        """Return the engines whose providers this process can ask: others' jobs are left to other watchers."""
+        return [name for name, missing in available(self._studio.settings.environment).items() if not missing]
+
     async def _keep(self) -> None:
         await self._write_progress()
         async with self._counting:
@@ -227,6 +246,7 @@ class Watcher:
             for take_id, job in list(self._jobs.items()):
                 if take_id not in self._busy and own.get(take_id, (None,))[0] != job.fence:
                     del self._jobs[take_id]
+                    self._next.pop(take_id, None)
             # Claimed, and we never heard of it, for the answer to the commit was lost: nobody would ever look at them.
             strangers = own.keys() - self._jobs.keys() - self._busy
             if strangers:
@@ -277,6 +297,15 @@ def main() -> None:
         asyncio.run(watch_until_told(studio))
     finally:
         studio.database.close()
+
+
+def _clear_scratch(studio: Studio) -> None:
+    """Delete what watchers that were killed had half downloaded."""
+    since = studio.clock().timestamp() - _LEFT_BEHIND_S
+    for path in studio.settings.scratch.glob("*job-*"):
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_mtime < since:
+                path.unlink()
 
 
 async def follow_cut(studio: Studio, cut_id: str, *, within_s: float) -> int:

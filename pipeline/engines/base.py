@@ -177,10 +177,17 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Outcome of :meth:`RemoteEngine.reconcile`; ``ticket`` of what was found."""
+    """Outcome of :meth:`RemoteEngine.reconcile`.
+
+    Attributes:
+        found: What it came to.
+        ticket: Of what was found.
+        created: Whether looking for it may have created it.
+    """
 
     found: Found
     ticket: Ticket | None = None
+    created: bool = False
 
 
 @dataclass(frozen=True, slots=True)

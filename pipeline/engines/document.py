@@ -133,7 +133,7 @@ what stands in `wire` is sent, and nothing else. A wrong field is an error that 
 The connection broke, or the server said 500: it may or may not have accepted the job. Dailies never asks again by
 itself. What it can do is said by `reconcile`:
 
-- `none`: after some minutes the take is `unknown`, its money stays reserved, and
+- `none`: the take is `unknown` at once, its money stays reserved, and
   `dailies resolve TAKE --charged|--not-charged` settles it.
 - `idempotency`: the same request is sent again with the same `Idempotency-Key` (it is always sent). Say this **only**
   of a server that is known to answer with the same job: any other would make, and bill, a second one.

@@ -150,8 +150,10 @@ class OpenAICompatibleEngine(RemoteEngine):
             image.sha256 not in order.images for image in order.request.images()
         ):
             return Reconciled(Found.UNTOLD)
+        if (self.wire.clock() - order.asked_at).total_seconds() > self.reconcile_within_s:
+            return Reconciled(Found.UNTOLD)  # by now its key may be forgotten, and asking would be asking anew
         # A refusal now says nothing of what was accepted then: it is raised, and the job stays unsure.
-        return Reconciled(Found.FOUND, await self.create(order))
+        return Reconciled(Found.FOUND, await self.create(order), created=True)
 
     async def _listed(self, wire: VideosWire, order: Order, ours: frozenset[str]) -> Reconciled:
         listing = Listing(asked_at=order.asked_at, clock=self.wire.clock)

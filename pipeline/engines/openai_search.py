@@ -144,6 +144,10 @@ def likeness(looks: Looks, job: Mapping[str, Any], since: datetime) -> Likeness:
     return "alike" if agreed and at is not None else "perhaps"
 
 
+KEPT_S: Final = timedelta(hours=1)
+"""So long a server is taken to list every job that it accepted."""
+
+
 def looked_for(
     looks: Looks, listing: Listing, ours: frozenset[str], *, alone: bool, settled_s: float
 ) -> tuple[Found, str | None]:
@@ -165,7 +169,9 @@ def looked_for(
         return Found.UNTOLD, None
     if len(possible) == 1 and seen[possible[0]] == "alike" and alone:
         return Found.FOUND, possible[0]
-    settled = listing.read_at >= listing.asked_at + timedelta(seconds=settled_s)
+    since = listing.read_at - listing.asked_at
+    # Not of long ago either: a server may have forgotten what it made.
+    settled = timedelta(seconds=settled_s) <= since <= max(KEPT_S, timedelta(seconds=2 * settled_s))
     if not possible and settled and listing.clocks_agree:
         return Found.ABSENT, None
     return Found.UNTOLD, None

@@ -28,6 +28,7 @@ from pipeline.production.states import (
     OPEN_STEPS,
     RESTING_CUTS,
     CutState,
+    JobPhase,
     ShotState,
     StepState,
     TakeState,
@@ -117,7 +118,10 @@ class Advance:
                     if job is not None:  # it was never asked for
                         end_phase(self._studio, job, "dropped")
             case DoubtTake():
-                doubt(self._studio, self._session.get_one(JobRow, action.take_id), action.reason)
+                wanted = select(JobRow).where(JobRow.take_id == action.take_id).with_for_update()
+                job = self._session.scalars(wanted.execution_options(populate_existing=True)).one()
+                if job.state == JobPhase.ASKING:
+                    doubt(self._studio, job, action.reason)
             case MoveCut():
                 self._move_cut(action)
 

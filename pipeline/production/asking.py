@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from pipeline.engines.base import Order, RemoteEngine, Ticket
 from pipeline.engines.catalog import remote_engine
 from pipeline.engines.http import Wire
-from pipeline.errors import BudgetRefused, ProviderError, StaleLease, Trouble
+from pipeline.errors import AnothersJob, BackendUnavailable, BudgetRefused, ProviderError, StaleLease, Trouble
 from pipeline.production.boards import board_of
 from pipeline.production.jobs import (
     drop_unasked,
@@ -43,6 +43,9 @@ from pipeline.routing.facts import shot_facts
 from pipeline.store.tables import ShotRow, TakeRow
 
 log = logging.getLogger(__name__)
+
+WRITE_WITHIN_S = 300.0
+"""For so long the id of an accepted job is tried to be written down."""
 
 SEND_WITHIN_S = 20.0
 """A create call that could not be sent so soon after its intent was committed is not sent at all."""
@@ -103,21 +106,33 @@ async def _ask(work: Work, planned: Planned) -> Effect:
             log.exception("%s: asking for it failed in a way nobody foresaw", work.claim.label)
             note_unsure(studio, planned.take_id, f"{type(error).__name__}: {error}")
             return _nothing
-        _created(studio, planned.take_id, ticket, engine)
+        await _created(studio, planned.take_id, ticket, engine)
     return _nothing
 
 
-def _created(studio: Studio, take_id: str, ticket: Ticket, engine: RemoteEngine) -> None:
-    """Write the provider's id down, whatever it takes: without it a paid job has no owner."""
-    for wait in (0.2, 1.0, 3.0, 10.0):
+async def _created(studio: Studio, take_id: str, ticket: Ticket, engine: RemoteEngine) -> None:
+    """Write the provider's id down, whatever it takes: without it a paid job has no owner.
+
+    Raises:
+        BackendUnavailable: If the database has not answered for minutes; the id is in the log.
+    """
+    give_up, wait = time.monotonic() + WRITE_WITHIN_S, 0.2
+    while True:
         try:
             note_accepted(studio, take_id, ticket, engine.poll_every_s)
-        except Exception:
+        except BackendUnavailable:
             log.exception("job %s of take %s: not written down yet", ticket.job, take_id)
-            time.sleep(wait)
+            if time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 10.0)
+        except AnothersJob as error:
+            log.error("take %s: %s", take_id, error)  # noqa: TRY400 - the place in our code tells nothing
+            if engine.abilities(ticket.wire).cancels:
+                await engine.cancel(ticket)
+            return
         else:
             return
-    note_accepted(studio, take_id, ticket, engine.poll_every_s)
 
 
 def _begin(

@@ -6,6 +6,7 @@ then on only the outcome ends it: what the provider says of the job, or a person
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.engines.base import JobState as Standing
 from pipeline.engines.base import Report, Ticket
-from pipeline.errors import ProviderError, StaleLease, Trouble
+from pipeline.errors import AnothersJob, ConfigurationError, ProviderError, StaleLease, Trouble
 from pipeline.ledger.charging import Ending, charge_for
 from pipeline.production.advance import advance
 from pipeline.production.lanes import block, unblock
@@ -30,6 +31,8 @@ from pipeline.registry.model import Charges
 from pipeline.store.tables import CutRow, JobRow, ShotRow, TakeRow
 from pipeline.units import FREE, MicroUsd
 
+log = logging.getLogger(__name__)
+
 _UNANSWERED = (JobPhase.ASKING, JobPhase.UNSURE, JobPhase.HELD)
 
 HELD_EVERY = timedelta(minutes=10)
@@ -38,17 +41,26 @@ HELD_EVERY = timedelta(minutes=10)
 
 def locked_job(session: Session, take_id: str) -> JobRow:
     """Return a job's row, locked until the transaction ends; the cut's is locked before it where both are."""
-    return session.scalars(select(JobRow).where(JobRow.take_id == take_id).with_for_update()).one()
+    wanted = select(JobRow).where(JobRow.take_id == take_id).with_for_update()
+    return session.scalars(wanted.execution_options(populate_existing=True)).one()
 
 
 def note_accepted(studio: Studio, take_id: str, ticket: Ticket, poll_after_s: float) -> None:
-    """Write down a provider's id of a job, whoever holds the step by now, and whatever became of the cut."""
+    """Write down a provider's id of a job, whoever holds the step by now, and whatever became of the cut.
+
+    Raises:
+        AnothersJob: If the take has another job at its provider by now: this one is to be stopped.
+    """
     with studio.database.write() as session:
         cut_id = session.scalars(select(JobRow.cut_id).where(JobRow.take_id == take_id)).one()
         lock_cut(session, cut_id)
         job, take = locked_job(session, take_id), session.get_one(TakeRow, take_id)
         if job.provider_job == ticket.job:
             return  # a watcher has found it while the caller was frozen; by now it may even have ended
+        if job.provider_job is not None and job.state != JobPhase.ENDED:
+            raise AnothersJob(
+                f"it has the job {job.provider_job} already, so {ticket.job} is one too many.", where=take_id
+            )
         now = studio.clock()
         if job.state == JobPhase.ENDED:
             # Taken for never accepted, by a caller that was frozen meanwhile: nobody wants it any more.
@@ -72,12 +84,13 @@ def note_found(
 
     Raises:
         StaleLease: If another watcher has taken the job over, or its answer came after all.
+        AnothersJob: If the provider's id is that of another take's job.
     """
     with studio.database.write() as session:
         _, job, _ = _watched(session, take_id, fence)
         theirs = (JobRow.engine == job.engine, JobRow.provider_job == ticket.job, JobRow.state != JobPhase.ENDED)
         if session.scalar(select(JobRow.take_id).where(*theirs).limit(1)) is not None:
-            raise StaleLease(f"the provider's job {ticket.job} is another take's.", where=take_id)
+            raise AnothersJob(f"the provider's job {ticket.job} is another take's.", where=take_id)
         now = studio.clock()
         move_job(job, JobPhase.RUNNING)
         job.provider_job, job.ticket = ticket.job, _kept(ticket)
@@ -193,6 +206,10 @@ def hold_job(studio: Studio, take_id: str, fence: int, reason: str) -> list[Step
     """
     with studio.database.write() as session:
         cut, job, take = _watched(session, take_id, fence)
+        if take.state in ENDED_TAKES:
+            # It came back from the dead, and has vanished again: what it may have cost counts as spent.
+            _end(studio, session, take, job, Ending.UNTOLD, outcome="untold", reported=None)
+            return _go_on(studio, session, cut, take)
         move_job(job, JobPhase.HELD)
         job.error, job.next_poll_at = reason[:4000], studio.clock() + HELD_EVERY
         if take.state == TakeState.GENERATING:
@@ -255,8 +272,7 @@ def _end(
     reported: MicroUsd | None,
 ) -> None:
     end_phase(studio, job, outcome)
-    model = current_rules(studio.settings).registry.find(job.model)
-    rule = model.charges if model is not None else Charges()
+    rule = _rule(studio, job)
     reserved = MicroUsd(take.price_micro_usd)
     # Where it is not certain which rule holds, the dearer one does: a ledger below the bill would spend too much.
     charged = max(charge_for(ending, reserved=reserved, reported=reported, rule=rule) for ending in endings)
@@ -266,6 +282,16 @@ def _end(
         release(studio, session, take)
     else:
         settle(studio, session, take, charged)
+
+
+def _rule(studio: Studio, job: JobRow) -> Charges:
+    """Return by what rule a model bills takes that came to nothing; unknown, so billed, while nobody can say."""
+    try:
+        model = current_rules(studio.settings).registry.find(job.model)
+    except ConfigurationError as error:
+        log.warning("%s: settled without its rule: %s", job.take_id, error)
+        return Charges()
+    return model.charges if model is not None else Charges()
 
 
 def _fail(studio: Studio, cut: CutRow, take: TakeRow, trouble: Trouble, reason: str) -> None:

@@ -117,6 +117,8 @@ def grant(studio: Studio) -> list[StepMessage]:
     by_engine: dict[str, list[str]] = defaultdict(list)
     for model_id in sorted(each for each in wanted if each is not None):
         by_engine[model_id.split("/", 1)[0]].append(model_id)
+    if not by_engine:
+        return []
     rules = current_rules(studio.settings)
     messages: list[StepMessage] = []
     for engine, models in by_engine.items():

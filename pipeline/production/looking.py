@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,9 +16,9 @@ from pipeline.engines.base import Found, Reconciled, RemoteEngine, Report, Ticke
 from pipeline.engines.base import JobState as Standing
 from pipeline.engines.catalog import remote_engine
 from pipeline.engines.http import Wire
-from pipeline.errors import BackendUnavailable, MediaError, ProviderError, Trouble
+from pipeline.errors import AnothersJob, BackendUnavailable, MediaError, ProviderError, StaleLease, Trouble
 from pipeline.media.arrival import require_clip
-from pipeline.production.jobs import HELD_EVERY, Outcome, end_job, hold_job, not_accepted
+from pipeline.production.jobs import HELD_EVERY, Outcome, end_job, hold_job, not_accepted, note_accepted
 from pipeline.production.lanes import grant
 from pipeline.production.outbox import StepMessage
 from pipeline.production.rules import current_rules
@@ -61,6 +62,7 @@ class Looker:
         owner: The watcher's name.
         lease_s: How long its leases last.
         downloads: How many results it collects at the same time.
+        polls: How many jobs it asks for at the same time; those that are being collected don't count.
         send_every_s: The least time between two batches of messages, because the broker is connected to for each.
     """
 
@@ -69,10 +71,12 @@ class Looker:
     owner: str
     lease_s: float
     downloads: int = 6
+    polls: int = 64
     send_every_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._engines: dict[str, RemoteEngine] = {}
+        self._asking = asyncio.Semaphore(self.polls)
         self._collecting = asyncio.Semaphore(self.downloads)
         # SQLite has one writer at a time, and those who wait for it sleep longer and longer.
         self._ending = asyncio.Semaphore(1 if self.studio.database.url.get_backend_name() == "sqlite" else 4)
@@ -81,7 +85,10 @@ class Looker:
         self._ended = self._sent = 0
         self._sent_at = -math.inf
         self._quiet_until: dict[str, float] = {}
+        self._told: dict[str, int] = {}
         self._stopped: dict[str, int] = {}
+        self._fetched: Counter[str] = Counter()
+        self._decoded: Counter[str] = Counter()
 
     def engine(self, name: str) -> RemoteEngine:
         """Return the engine that speaks to a provider.
@@ -108,9 +115,12 @@ class Looker:
         if job.phase is JobPhase.UNSURE or job.ticket is None:
             return await self._look_for(job, engine)
         try:
-            if self._is_to_stop(job):
-                await self._stop(job, engine, job.ticket)
-            report = await engine.poll(job.ticket)
+            async with self._asking:
+                report = await engine.poll(job.ticket)
+                under_way = report.state in (Standing.QUEUED, Standing.RUNNING)
+                # Only what has not ended: a provider may delete a finished, paid clip when it is told to stop it.
+                if under_way and self._is_to_stop(job) and await self._stop(job, engine, job.ticket):
+                    report = await engine.poll(job.ticket)
         except ProviderError as error:
             return await self._did_not_say(job, engine, error)
         return await self._hear(job, engine, report)
@@ -126,12 +136,16 @@ class Looker:
             case Standing.SUCCEEDED:
                 return await self._collect(job, engine, report)
             case Standing.GONE:
-                if job.phase is JobPhase.HELD:
-                    return Look(heard, HELD_EVERY.total_seconds())
-                return await self._hold(heard, f"Its provider no longer knows it ({report.reason or 'not found'}).")
+                return await self._gone(heard, report)
             case Standing.FAILED | Standing.CANCELLED:
                 await self._end(job, Outcome(report))
                 return Look(None)
+
+    async def _gone(self, job: Watched, report: Report) -> Look:
+        if self._stopped.get(job.take_id) == job.fence:  # some providers stop a job by deleting it
+            await self._end(job, Outcome(replace(report, state=Standing.CANCELLED)))
+            return Look(None)
+        return await self._hold(job, f"Its provider no longer knows it ({report.reason or 'not found'}).")
 
     async def _collect(self, job: Watched, engine: RemoteEngine, report: Report) -> Look:
         """Download, verify and keep a result, then let its shot go on."""
@@ -145,12 +159,14 @@ class Looker:
                 await _thread(require_clip, path)
                 artifact = await _thread(lambda: self.studio.artifacts.add(path, suffix=".mp4"))
             except ProviderError as error:
-                if job.setbacks + 1 < FETCH_TRIES:
+                self._fetched[job.take_id] += 1
+                if self._fetched[job.take_id] < FETCH_TRIES:
                     return self._later(job, engine, error)
                 await self._end(job, Outcome(report, lost=f"It was made, and could not be collected: {error}"))
                 return Look(None)
             except MediaError as error:
-                if job.setbacks + 1 < DECODE_TRIES:
+                self._decoded[job.take_id] += 1
+                if self._decoded[job.take_id] < DECODE_TRIES:
                     return self._later(job, engine, error)
                 await self._end(job, Outcome(report, lost=f"It was made, and can't be decoded: {error.what}"))
                 return Look(None)
@@ -185,21 +201,28 @@ class Looker:
     def _is_to_stop(self, job: Watched) -> bool:
         return job.cancelled or (job.phase is JobPhase.RUNNING and self.studio.clock() > job.deadline_at)
 
-    async def _stop(self, job: Watched, engine: RemoteEngine, ticket: Ticket) -> None:
-        """Ask the provider to stop a job, if it can; its next report is the outcome.
+    async def _stop(self, job: Watched, engine: RemoteEngine, ticket: Ticket) -> bool:
+        """Ask the provider to stop a job, if it can; what it says of the job next is the outcome.
+
+        Returns:
+            Whether it was asked just now. If it can't be asked, the job goes on being polled all the same.
 
         Raises:
-            ProviderError: If it can't be asked now.
+            ProviderError: If it wants to be left alone for a while.
         """
-        if not engine.abilities(ticket.wire).cancels or self._stopped.get(job.take_id) == job.fence:
-            return
+        if not engine.abilities(ticket.wire).cancels or self._told.get(job.take_id) == job.fence:
+            return False
         try:
             await engine.cancel(ticket)
         except ProviderError as error:
-            if error.trouble is not Trouble.INVALID:
+            if error.trouble is Trouble.CAPACITY:
                 raise
-            log.info("%s: can't be stopped any more: %s", job.label, error)
-        self._stopped[job.take_id] = job.fence
+            if error.trouble is Trouble.INVALID:
+                self._told[job.take_id] = job.fence
+            log.warning("%s: could not be stopped: %s", job.label, error)
+            return False
+        self._told[job.take_id] = self._stopped[job.take_id] = job.fence
+        return True
 
     async def _look_for(self, job: Watched, engine: RemoteEngine) -> Look:
         """Find out whether a job whose create call was not answered is there."""
@@ -222,27 +245,43 @@ class Looker:
         return await self._conclude(job, engine, outcome)
 
     async def _conclude(self, job: Watched, engine: RemoteEngine, outcome: Reconciled) -> Look:
-        if outcome.found is Found.FOUND and outcome.ticket is not None:
-            return await self._found(job, engine, outcome.ticket)
+        if outcome.found is Found.FOUND:
+            return await self._found(job, engine, outcome)
         if outcome.found is Found.ABSENT:
             await self._send(await _thread(lambda: not_accepted(self.studio, job.take_id, job.fence)))
             return Look(None)
         return Look(replace(job, setbacks=job.setbacks + 1), engine.poll_every_s)
 
-    async def _found(self, job: Watched, engine: RemoteEngine, ticket: Ticket) -> Look:
-        poll_after_s = engine.poll_every_s
-        found = await _thread(lambda: found_job(self.studio, job, ticket, poll_after_s, self.owner, self.lease_s))
+    async def _found(self, job: Watched, engine: RemoteEngine, outcome: Reconciled) -> Look:
+        ticket, poll_after_s = outcome.ticket, engine.poll_every_s
+        if ticket is None:
+            raise ValueError(f"job {job.take_id} was found without a ticket")
+        try:
+            found = await _thread(lambda: found_job(self.studio, job, ticket, poll_after_s, self.owner, self.lease_s))
+        except AnothersJob as error:
+            return await self._hold(job, str(error))
+        except StaleLease:
+            if outcome.created:
+                # It is there because we asked: if the row has ended meanwhile it is stopped, and booked.
+                await _thread(lambda: note_accepted(self.studio, job.take_id, ticket, poll_after_s))
+            raise
         return Look(found, 0.0 if job.cancelled else poll_after_s)
 
     async def _hold(self, job: Watched, reason: str) -> Look:
         if job.phase is JobPhase.HELD:
             return Look(job, HELD_EVERY.total_seconds())
         log.warning("%s: held: %s", job.label, reason)
+        self._forget(job)
         await self._send(await _thread(lambda: hold_job(self.studio, job.take_id, job.fence, reason)))
         return Look(None)
 
-    async def _end(self, job: Watched, outcome: Outcome) -> None:
+    def _forget(self, job: Watched) -> None:
+        self._told.pop(job.take_id, None)
         self._stopped.pop(job.take_id, None)
+        del self._fetched[job.take_id], self._decoded[job.take_id]
+
+    async def _end(self, job: Watched, outcome: Outcome) -> None:
+        self._forget(job)
         async with self._ending:
             messages = await _thread(lambda: end_job(self.studio, job.take_id, job.fence, outcome))
         await self._send(messages)

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from pipeline.errors import BackendUnavailable
+from pipeline.errors import BackendUnavailable, ConfigurationError
 from pipeline.production.advance import advance
 from pipeline.production.lanes import grant
 from pipeline.production.outbox import StepMessage
@@ -29,8 +29,8 @@ from pipeline.store.tables import CutRow, JobRow, ShotRow, StepRow
 
 log = logging.getLogger(__name__)
 
-ASKING_S = 120.0
-"""A create call that has not been answered after so long is taken for lost."""
+ASKING_S = 150.0
+"""A create call that has not been answered after so long is taken for lost: longer than one may take."""
 
 BATCH = 1000
 """At most so many messages of one kind of loss a sweep: the next one goes on."""
@@ -59,12 +59,24 @@ def sweep(studio: Studio) -> Swept:
     _doubt_abandoned(studio)
     expired, messages = _expire(studio)
     stalled, more = _advance_stalled(studio)
-    due = [*_take_due(studio), *grant(studio)]
+    due = _take_due(studio)
     # These are on their way before anything is counted as missing.
     send(studio, [*messages, *more, *due])
+    due += _granted(studio)
     lost = _find_lost(studio)
     send(studio, lost)
     return Swept(expired=expired, due=len(due), lost=len(lost), stalled=stalled)
+
+
+def _granted(studio: Studio) -> list[StepMessage]:
+    """Send steps that got a slot; a registry or table that is wrong at present stops nothing else."""
+    try:
+        messages = grant(studio)
+    except ConfigurationError as error:
+        log.warning("no slots are granted: %s", error)
+        return []
+    send(studio, messages)
+    return messages
 
 
 def send(studio: Studio, messages: Sequence[StepMessage]) -> None:

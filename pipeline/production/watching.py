@@ -6,9 +6,12 @@ A claim takes a lease and a fence, as with steps; several watchers share the wor
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Select, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.orm import Session
@@ -19,11 +22,15 @@ from pipeline.production.boards import board_of
 from pipeline.production.jobs import note_found, ticket_of
 from pipeline.production.states import IN_FLIGHT, JobPhase
 from pipeline.production.studio import Studio
+from pipeline.store.storage import CorruptObject, MissingObject
 from pipeline.store.tables import Base, CutRow, JobRow, ShotRow, StoryboardRow, TakeRow
 
 _UNANSWERED = (JobPhase.ASKING, JobPhase.UNSURE, JobPhase.HELD)
 _LOOKS = ("prompt", "frames", "fps", "width", "height")
 """By these two orders for the same model can be taken for each other at a provider."""
+
+SEND_WITHIN_S = 20.0
+"""A call that looks for a job by asking again is not sent later than so long after it was prepared."""
 
 GIVEN_BACK_AT_ONCE = 500
 """Of more jobs that are named, the rest is given back the next time."""
@@ -73,7 +80,15 @@ class Watched:
         return replace(self, cancelled=True)
 
 
-def claim_jobs(studio: Studio, owner: str, most: int, *, lease_s: float, cut_id: str | None = None) -> list[Watched]:
+def claim_jobs(
+    studio: Studio,
+    owner: str,
+    most: int,
+    *,
+    lease_s: float,
+    cut_id: str | None = None,
+    engines: Collection[str] | None = None,
+) -> list[Watched]:
     """Take the lease of jobs that nobody watches, those that are to be looked at soonest first.
 
     Args:
@@ -82,6 +97,7 @@ def claim_jobs(studio: Studio, owner: str, most: int, *, lease_s: float, cut_id:
         most: How many at most.
         lease_s: How long the lease lasts unless it is renewed.
         cut_id: Only this cut's jobs.
+        engines: Only jobs of these: those whose providers this process can ask.
     """
     if most < 1:
         return []
@@ -99,6 +115,8 @@ def claim_jobs(studio: Studio, owner: str, most: int, *, lease_s: float, cut_id:
     wanted = select(JobRow).where(looked_after, free).order_by(JobRow.next_poll_at).limit(most)
     if cut_id is not None:
         wanted = wanted.where(JobRow.cut_id == cut_id)
+    if engines is not None:
+        wanted = wanted.where(JobRow.engine.in_(sorted(engines)))
     with studio.database.read() as session:
         if session.scalars(wanted.limit(1)).first() is None:
             return []
@@ -189,13 +207,13 @@ def order_of(studio: Studio, job: Watched, wire: Mapping[str, object]) -> Order:
             select(TakeRow.request)
             .join(JobRow, JobRow.take_id == TakeRow.id)
             .where(JobRow.model == job.model, JobRow.state.in_(_UNANSWERED), JobRow.take_id != job.take_id)
-            .where(JobRow.provider_job.is_(None))
+            .where(JobRow.provider_job.is_(None), TakeRow.request["prompt"].as_string() == request.prompt)
         ).all()
-    images = {
-        # A picture that the storyboard does not name is the last frame of the shot before.
-        image.sha256: studio.artifacts.fetch(image.sha256, suffixes.get(image.sha256, ".png"))
-        for image in request.images()
-    }
+    images: dict[str, Path] = {}
+    for image in request.images():
+        with suppress(MissingObject, CorruptObject):  # an engine that needs it says that it can't tell
+            # A picture that the storyboard does not name is the last frame of the shot before.
+            images[image.sha256] = studio.artifacts.fetch(image.sha256, suffixes.get(image.sha256, ".png"))
     alike = any(all(other[name] == take.request[name] for name in _LOOKS) for other in others)
     return Order(
         intent=job.take_id,
@@ -204,6 +222,7 @@ def order_of(studio: Studio, job: Watched, wire: Mapping[str, object]) -> Order:
         images=images,
         wire=wire,
         asked_at=job.asked_at,
+        not_after=time.monotonic() + SEND_WITHIN_S,
         alone=not alike,
     )
 

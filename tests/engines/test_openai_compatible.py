@@ -440,10 +440,17 @@ def test_asking_again_with_the_same_key_finds_the_job_and_makes_no_second(provid
     provider.control(idempotent=True)
     asked = lost(provider, {"reconcile": "idempotency"})
 
-    outcome = looked_for(provider, asked)
+    outcome = looked_for(provider, asked, later=False)
 
     assert outcome.found is Found.FOUND
     assert outcome.ticket.job == job_of(provider, asked)
+
+
+def test_an_old_key_is_not_asked_with_again_for_the_server_may_have_forgotten_it(provider: Provider) -> None:
+    asked = lost(provider, {"reconcile": "idempotency"})
+
+    assert looked_for(provider, asked).found is Found.UNTOLD
+    assert len(provider.accepted_by_intent()[asked.intent]) == 1
 
 
 def test_asking_again_needs_the_pictures_and_tells_nothing_if_it_is_refused(provider: Provider, tmp_path: Path) -> None:
