@@ -517,6 +517,39 @@ def test_a_job_that_outlives_its_deadline_is_stopped_and_another_take_asked_for(
     remote.books_agree()
 
 
+def test_a_job_that_ended_while_nobody_watched_is_collected_however_long_ago_and_not_stopped(
+    remote: RemoteProduction,
+) -> None:
+    submitted(remote)
+    remote.deliver()
+    first = the_only(remote)
+    remote.provider.finish(first)
+
+    remote.base.clock.advance(12 * 3600)
+    remote.run()
+
+    assert not first.stopped
+    assert [take.state for take in remote.takes()] == ["accepted"]
+    remote.books_agree()
+
+
+def test_polls_that_failed_are_no_tries_to_collect(remote: RemoteProduction) -> None:
+    submitted(remote)
+    remote.deliver()
+    watcher = remote.watcher()
+    remote.provider.unreachable = True
+    for _ in range(14):
+        remote.base.clock.advance(60)
+        watcher.tick()
+    remote.provider.unreachable = False
+    remote.provider.finish(the_only(remote), result="gone")
+
+    remote.base.clock.advance(LATER_S)
+    watcher.tick()
+
+    assert (remote.take().state, remote.take().job) == ("generating", "running")
+
+
 def test_one_that_cannot_be_stopped_is_held_and_collected_when_it_ends_after_all(remote: RemoteProduction) -> None:
     remote.provider.cancels = False
     submitted(remote)
