@@ -344,11 +344,16 @@ class _SmallDisk:
 @contextmanager
 def _small_disk(folder: Path) -> Generator[_SmallDisk | None]:
     folder.mkdir(parents=True, exist_ok=True)
-    mounted = os.geteuid() == 0 and (
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, check=False
-        ).returncode
-        == 0
+    mount = shutil.which("mount")
+    mounted = (
+        mount is not None
+        and os.geteuid() == 0
+        and (
+            subprocess.run(
+                [mount, "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, check=False
+            ).returncode
+            == 0
+        )
     )
     if not mounted:
         yield None
